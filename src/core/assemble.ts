@@ -1,6 +1,14 @@
 /** A plain answer is the event stream, assembled. */
 import type { StudioError } from './errors.ts';
-import type { ChoiceEndReason, FinishEvent, GenerationEvent, GenerationStream, SourceEvent, StartEvent, TokenLogprob } from './events.ts';
+import type {
+  ChoiceEndReason,
+  FinishEvent,
+  GenerationEvent,
+  GenerationStream,
+  SourceEvent,
+  StartEvent,
+  TokenLogprob,
+} from './events.ts';
 import { NO_USAGE, type Usage } from './usage.ts';
 
 export type AssembledBlock =
@@ -121,7 +129,7 @@ export class Assembler {
       case 'progress':
         return;
       default:
-        return event satisfies never;
+        event satisfies never;
     }
   }
 

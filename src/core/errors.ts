@@ -27,10 +27,20 @@ const facts = (status: number, fault: Fault, isRetryable: boolean, message: stri
 
 /** Texts: openai-chat reference §18, from the vendor's "Error messages" page and recorded bodies. */
 export const ERROR_CODES = {
-  'invalid-parameter': facts(400, 'client', false, 'Required parameter missing or invalid, please check the request parameters.'),
+  'invalid-parameter': facts(
+    400,
+    'client',
+    false,
+    'Required parameter missing or invalid, please check the request parameters.',
+  ),
   'missing-parameter': facts(400, 'client', false, 'you must provide a messages parameter'),
   /** A value of the wrong type, found by the front validator. */
-  'invalid-value': facts(400, 'client', false, 'Required parameter missing or invalid, please check the request parameters.'),
+  'invalid-value': facts(
+    400,
+    'client',
+    false,
+    'Required parameter missing or invalid, please check the request parameters.',
+  ),
   'malformed-body': facts(400, 'client', false, 'Required body invalid, please check the request body format.'),
   'thinking-unsupported': facts(400, 'client', false, 'The model does not support enable_thinking.'),
   'context-too-long': facts(400, 'client', false, 'Range of input length should be [1, N]'),
@@ -39,7 +49,12 @@ export const ERROR_CODES = {
   'invalid-api-key': facts(401, 'client', false, 'Incorrect API key provided.'),
   'access-denied': facts(403, 'client', false, 'Access denied.'),
   'model-access-denied': facts(403, 'client', false, 'Model access denied.'),
-  'free-tier-exhausted': facts(403, 'client', false, 'The free tier of the model has been exhausted. If you wish to continue access the model on a paid basis, please disable the "use free tier only" mode in the management console.'),
+  'free-tier-exhausted': facts(
+    403,
+    'client',
+    false,
+    'The free tier of the model has been exhausted. If you wish to continue access the model on a paid basis, please disable the "use free tier only" mode in the management console.',
+  ),
   'model-not-found': facts(404, 'client', false, 'The model does not exist or you do not have access to it.'),
   'model-not-supported': facts(404, 'client', false, 'Unsupported model for OpenAI compatibility mode.'),
   'not-found': facts(404, 'client', false, 'Not found.'),
@@ -47,11 +62,26 @@ export const ERROR_CODES = {
   'body-too-large': facts(413, 'client', false, 'The request body is too large.'),
   'unsupported-media-type': facts(415, 'client', false, 'Content-Type must be application/json.'),
   'rate-limited': facts(429, 'client', true, 'You have exceeded your current request limit.'),
-  'burst-limited': facts(429, 'client', true, 'Request rate increased too quickly. To ensure system stability, please adjust your client logic to scale requests more smoothly over time.'),
-  'quota-exceeded': facts(429, 'client', true, 'You exceeded your current quota, please check your plan and billing details.'),
+  'burst-limited': facts(
+    429,
+    'client',
+    true,
+    'Request rate increased too quickly. To ensure system stability, please adjust your client logic to scale requests more smoothly over time.',
+  ),
+  'quota-exceeded': facts(
+    429,
+    'client',
+    true,
+    'You exceeded your current quota, please check your plan and billing details.',
+  ),
   /** The engine's queue is full. */
   'queue-full': facts(429, 'server', true, 'Too many concurrent requests.'),
-  internal: facts(500, 'server', false, 'An internal error has occured, please try again later or contact service support.'),
+  internal: facts(
+    500,
+    'server',
+    false,
+    'An internal error has occured, please try again later or contact service support.',
+  ),
   /** The engine process died or broke during this call. */
   'engine-failed': facts(500, 'server', true, 'inference internal error.'),
   'upstream-failed': facts(502, 'upstream', true, 'The upstream model service failed, please try again later.'),

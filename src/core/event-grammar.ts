@@ -100,7 +100,7 @@ export class EventGrammar {
         checkUsage(event.usage, broken);
         return;
       default:
-        return event satisfies never;
+        event satisfies never;
     }
   }
 
@@ -122,7 +122,8 @@ export class EventGrammar {
     const block = this.#blocks.get(blockId);
     if (!block?.isOpen) return broken(`block ${blockId} is not open`);
     if (block.kind !== kind) return broken(`block ${blockId} is a ${block.kind} block`);
-    if (this.#choices.get(choice)?.openBlockId !== blockId) return broken(`block ${blockId} is not of choice ${choice}`);
+    if (this.#choices.get(choice)?.openBlockId !== blockId)
+      return broken(`block ${blockId} is not of choice ${choice}`);
     return block;
   }
 }

@@ -18,8 +18,9 @@
  *
  * A backend may throw a StudioError before its first event; after that it yields `error` instead.
  */
-import type { ContentPart } from './generation.ts';
+
 import type { StudioError } from './errors.ts';
+import type { ContentPart } from './generation.ts';
 import type { Usage } from './usage.ts';
 
 /** Opens the stream, before any cost is known. */

@@ -2,8 +2,9 @@
  * The ports between the core and everything with a side effect. Implementations live in `backends/`, `stores/`,
  * `billing/`; `main.ts` wires them. A feature or a wire only ever sees these.
  */
-import type { GenerationRequest } from './generation.ts';
+
 import type { GenerationStream, StartEvent } from './events.ts';
+import type { GenerationRequest } from './generation.ts';
 import type { ModelCard } from './models.ts';
 import type { Usage } from './usage.ts';
 

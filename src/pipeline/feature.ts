@@ -12,8 +12,9 @@
  * It never asks which wire called, and never throws across a stream: after the first event a failure is an `error`
  * event. One that needs a store, the ledger or a server tool is a factory that takes the port.
  */
-import type { GenerationRequest } from '../core/generation.ts';
+
 import type { GenerationStream } from '../core/events.ts';
+import type { GenerationRequest } from '../core/generation.ts';
 import type { CallContext } from '../core/ports.ts';
 
 export type Generate = (request: GenerationRequest, context: CallContext) => GenerationStream;

@@ -12,8 +12,8 @@ import type { GenerationResult } from '../core/assemble.ts';
 import type { StudioError } from '../core/errors.ts';
 import type { GenerationEvent } from '../core/events.ts';
 import type { GenerationRequest } from '../core/generation.ts';
+import type { ModelCard, ModelCatalogue } from '../core/models.ts';
 import type { Clock, IdSource } from '../core/ports.ts';
-import type { ModelCatalogue, ModelCard } from '../core/models.ts';
 
 /** What every reply plan says; a wire's own plan adds to it. */
 export interface ReplyPlan {

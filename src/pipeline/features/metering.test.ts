@@ -1,14 +1,20 @@
 import { describe, expect, it } from 'vitest';
+import { testContext } from '../../../test/support/context.ts';
 import { StudioError } from '../../core/errors.ts';
 import type { GenerationEvent } from '../../core/events.ts';
 import { plainRequest } from '../../core/generation.ts';
 import type { Receipt } from '../../core/ports.ts';
 import { usageOf } from '../../core/usage.ts';
-import { testContext } from '../../../test/support/context.ts';
 import { metering } from './metering.ts';
 
 const request = plainRequest('qwen-plus', []);
-const start: GenerationEvent = { type: 'start', generationId: 'g', model: 'qwen-plus', createdAtMs: 0, servedBy: 'test' };
+const start: GenerationEvent = {
+  type: 'start',
+  generationId: 'g',
+  model: 'qwen-plus',
+  createdAtMs: 0,
+  servedBy: 'test',
+};
 
 function meter() {
   const receipts: Receipt[] = [];
@@ -29,7 +35,11 @@ describe('metering', () => {
     const { feature, receipts, ended } = meter();
     const usage = usageOf({ input: 7, output: 3 });
     const stream = feature.apply(request, testContext(), () =>
-      of(start, { type: 'usage', usage: usageOf({ input: 7, output: 0 }) }, { type: 'finish', usage, timings: {}, ending: 'completed' }),
+      of(
+        start,
+        { type: 'usage', usage: usageOf({ input: 7, output: 0 }) },
+        { type: 'finish', usage, timings: {}, ending: 'completed' },
+      ),
     );
     for await (const _ of stream);
     expect(receipts).toHaveLength(1);
@@ -40,7 +50,9 @@ describe('metering', () => {
   it('settles once with the last usage when the consumer leaves', async () => {
     const { feature, receipts } = meter();
     const usage = usageOf({ input: 7, output: 1 });
-    const stream = feature.apply(request, testContext(), () => of(start, { type: 'usage', usage }, { type: 'usage', usage }));
+    const stream = feature.apply(request, testContext(), () =>
+      of(start, { type: 'usage', usage }, { type: 'usage', usage }),
+    );
     for await (const event of stream) if (event.type === 'usage') break;
     expect(receipts).toHaveLength(1);
     expect(receipts[0]).toMatchObject({ ending: 'client-gone', usage });
@@ -53,13 +65,19 @@ describe('metering', () => {
     });
     await expect(stream[Symbol.asyncIterator]().next()).rejects.toThrow(StudioError);
     expect(receipts).toHaveLength(1);
-    expect(receipts[0]).toMatchObject({ ending: 'failed', errorCode: 'model-not-found', usage: usageOf({ input: 0, output: 0 }) });
+    expect(receipts[0]).toMatchObject({
+      ending: 'failed',
+      errorCode: 'model-not-found',
+      usage: usageOf({ input: 0, output: 0 }),
+    });
   });
 
   it('keeps the usage of an error event', async () => {
     const { feature, receipts } = meter();
     const usage = usageOf({ input: 7, output: 2 });
-    const stream = feature.apply(request, testContext(), () => of(start, { type: 'error', error: new StudioError('engine-failed'), usage }));
+    const stream = feature.apply(request, testContext(), () =>
+      of(start, { type: 'error', error: new StudioError('engine-failed'), usage }),
+    );
     for await (const _ of stream);
     expect(receipts[0]).toMatchObject({ ending: 'failed', errorCode: 'engine-failed', usage });
   });
