@@ -1,0 +1,62 @@
+/** Which backend answers a model id: the configured map first, then the rules of the house. */
+import type { ModelCard } from '../core/models.ts';
+import type { Backend, Route, Router } from '../core/ports.ts';
+
+/** One line of the configured map, in the order to try. `*` in a pattern matches anything. */
+export interface RouteRule {
+  readonly pattern: string;
+  readonly backend: Backend;
+  /** The model's name at the backend; absent: the caller's own id. */
+  readonly target?: string | undefined;
+}
+
+export interface RouterOptions {
+  readonly rules: readonly RouteRule[];
+  /** Answers `scripted/…` ids, whatever the map says of other ids. */
+  readonly scripted: Backend;
+  /** Answers every catalogue model with the scripted echo. */
+  readonly isScriptedOnly: boolean;
+  /** The local weights; a stand-in for every text model of the catalogue but themselves. */
+  readonly embedded?: { readonly backend: Backend; readonly weightsName: string } | undefined;
+  /** Takes every id that nothing else answers; set when the server is a pure gateway to one upstream. */
+  readonly gateway?: Backend | undefined;
+}
+
+/** A router over the given backends. */
+export function createRouter(options: RouterOptions): Router {
+  const rules = options.rules.map((rule) => ({ ...rule, matches: matcherOf(rule.pattern) }));
+  return {
+    resolve(model: string, card: ModelCard | undefined): Route | undefined {
+      const rule = rules.find(({ matches }) => matches(model));
+      if (rule) return routeTo(rule.backend, rule.target ?? model, model, options);
+      if (model.startsWith('scripted/')) return routeTo(options.scripted, model, model, options);
+      const answersLocally = card !== undefined || model === options.embedded?.weightsName;
+      if (options.isScriptedOnly) return card ? routeTo(options.scripted, 'scripted/echo', model, options) : undefined;
+      if (options.embedded && answersLocally)
+        return routeTo(options.embedded.backend, options.embedded.weightsName, model, options);
+      if (options.gateway) return routeTo(options.gateway, model, model, options);
+      return undefined;
+    },
+  };
+}
+
+function routeTo(backend: Backend, target: string, model: string, options: RouterOptions): Route {
+  const isEmbedded = backend === options.embedded?.backend;
+  const name = isEmbedded ? options.embedded.weightsName : target;
+  return {
+    backend,
+    target: name,
+    servedBy: name.startsWith(`${backend.id}/`) ? name : `${backend.id}/${name}`,
+    isStandIn: name !== model,
+  };
+}
+
+function matcherOf(pattern: string): (model: string) => boolean {
+  if (!pattern.includes('*')) return (model) => model === pattern;
+  const source = pattern
+    .split('*')
+    .map((piece) => piece.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    .join('.*');
+  const expression = new RegExp(`^${source}$`);
+  return (model) => expression.test(model);
+}
