@@ -1,0 +1,474 @@
+/**
+ * Every setting of the program: one schema for `atelier.yaml`, the environment and flags. Flags win over the
+ * environment, the environment over the file, the file over the defaults. A setting is added here and nowhere else;
+ * no other file knows a default.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { z } from 'zod';
+import {
+  ConfigSyntaxError,
+  didYouMean,
+  mergeSources,
+  pairsSource,
+  parseTypedValue,
+  type SettingPath,
+  type SettingsSource,
+  yamlSource,
+} from './config-source.ts';
+
+const MEBIBYTE = 1024 * 1024;
+
+const wholeNumber = (min: number, max: number) => {
+  const error = `must be a whole number from ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+};
+const text = z.string({ error: 'must be text' }).min(1, { error: 'must not be empty' });
+const flag = z.boolean({ error: 'must be true or false' });
+const autoOr = (min: number, max: number) => {
+  const error = `must be auto or a whole number from ${min} to ${max}`;
+  return z.union([z.literal('auto'), wholeNumber(min, max)], { error });
+};
+const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
+  z.enum(values, { error: `must be one of ${values.join(', ')}` });
+
+const upstreamSchema = z.strictObject({
+  id: text
+    .regex(/^[a-z0-9][a-z0-9-]*$/, { error: 'must be lower-case letters, digits and dashes' })
+    .refine((id) => id !== 'embedded' && id !== 'scripted', { error: 'must not be embedded or scripted' })
+    .describe('The name that routes and logs call this upstream by.'),
+  baseUrl: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    .describe('Base URL of an OpenAI-compatible server, normally ending in /v1.'),
+  apiKey: text.optional().describe('Key sent to the upstream; better kept in a variable named by apiKeyEnv.'),
+  apiKeyEnv: text.optional().describe('Name of the environment variable that holds the key.'),
+  quirks: text.optional().describe('What kind of server it is (vllm, sglang, ollama, llama-server, dashscope).'),
+});
+
+const settingsSchema = z.strictObject({
+  home: text
+    .optional()
+    .describe('Folder for keys, receipts and, when it is set, weights. Default: the data folder of the user.'),
+  scripted: flag.default(false).describe('Answer every model with the scripted backend; no weights are needed.'),
+  server: z
+    .strictObject({
+      host: text.default('127.0.0.1').describe('Address to listen on; 0.0.0.0 opens the server to the network.'),
+      port: wholeNumber(0, 65_535).default(8787).describe('Port to listen on; 0 lets the system choose.'),
+      // The service refuses larger bodies with a 413: 16 MiB of text, 64 MiB when media come along as base64.
+      maxBodyBytes: wholeNumber(1024, 1024 * MEBIBYTE)
+        .default(16 * MEBIBYTE)
+        .describe('Largest request body without base64 media, in bytes.'),
+      maxMediaBodyBytes: wholeNumber(1024, 1024 * MEBIBYTE)
+        .default(64 * MEBIBYTE)
+        .describe('Largest request body with base64 media, in bytes.'),
+      shutdownSeconds: wholeNumber(0, 3600)
+        .default(10)
+        .describe('How long live streams may go on after SIGTERM, in seconds.'),
+    })
+    .prefault({}),
+  auth: z
+    .strictObject({
+      required: flag.default(true).describe('Demand a key; without it anyone who reaches the port may call.'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+        .default('info')
+        .describe('Least important log line that is written.'),
+    })
+    .prefault({}),
+  engine: z
+    .strictObject({
+      enabled: flag.default(true).describe('Run local weights; false for a pure gateway.'),
+      weights: text
+        .default('auto')
+        .describe(
+          'auto (by free memory), a name of `atelier models`, a GGUF file, or owner/repository:file of the hub.',
+        ),
+      sequences: wholeNumber(1, 64).default(4).describe('Answers decoded side by side.'),
+      contextTokens: autoOr(512, 1_048_576)
+        .default('auto')
+        .describe('Tokens one sequence holds; auto fits memory and is at least 8192 where the model allows.'),
+      threads: autoOr(1, 256).default('auto').describe('Threads the engine computes with.'),
+      queueLimit: wholeNumber(0, 100_000)
+        .default(64)
+        .describe('Calls that may wait for a sequence; one more is answered 429.'),
+    })
+    .prefault({}),
+  upstreams: z
+    .array(upstreamSchema, { error: 'must be a list of upstreams' })
+    .default([])
+    .describe('OpenAI-compatible servers that models may be routed to.'),
+  models: z
+    .record(z.string(), text, { error: 'must be a map from model id to backend' })
+    .default({})
+    .describe(
+      'Who answers a model id or pattern (`qwen3-*`, `*`): embedded, an upstream id, upstream-id/its-model, scripted/behaviour.',
+    ),
+});
+
+type Settings = z.output<typeof settingsSchema>;
+
+/** Where the models of one id or pattern lead. `target` is the name the backend knows the model by. */
+export type ModelRoute =
+  | { readonly pattern: string; readonly backend: 'embedded' }
+  | { readonly pattern: string; readonly backend: 'scripted'; readonly target: string }
+  /** Without `target` the upstream is asked for the model by the caller's own id. */
+  | { readonly pattern: string; readonly backend: 'upstream'; readonly upstreamId: string; readonly target?: string };
+
+export interface UpstreamConfig {
+  readonly id: string;
+  readonly baseUrl: string;
+  readonly apiKey: string | undefined;
+  readonly quirks: string | undefined;
+}
+
+/** All settings, resolved and checked. */
+export interface Config {
+  readonly server: Readonly<Settings['server']>;
+  readonly auth: Readonly<Settings['auth']>;
+  readonly log: Readonly<Settings['log']>;
+  /** `enabled` is false with `scripted`. */
+  readonly engine: Readonly<Settings['engine']>;
+  readonly scripted: boolean;
+  readonly upstreams: readonly UpstreamConfig[];
+  /** In the order to try: exact ids, then patterns from the most to the least specific. */
+  readonly models: readonly ModelRoute[];
+  /** Keys, receipts and the database live here. */
+  readonly home: string;
+  readonly weightsFolder: string;
+  /** The file that was read, if any. */
+  readonly file: string | undefined;
+  /** Things that look like a mistake but do not stop the start. */
+  readonly warnings: readonly string[];
+}
+
+/** One or more settings are wrong; every problem is a line that says where, why and how to fix it. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+/** Flags that set something, by their commander names. Values may be text as typed. */
+export interface ConfigFlags {
+  readonly config?: string | undefined;
+  readonly home?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port?: string | number | undefined;
+  readonly scripted?: boolean | undefined;
+  readonly weights?: string | undefined;
+  readonly sequences?: string | number | undefined;
+  readonly contextTokens?: string | number | undefined;
+  readonly threads?: string | number | undefined;
+  readonly logLevel?: string | undefined;
+}
+
+type Environment = { readonly [name: string]: string | undefined };
+
+export interface ConfigInputs {
+  readonly flags?: ConfigFlags | undefined;
+  readonly env?: Environment | undefined;
+  readonly cwd?: string | undefined;
+}
+
+const FLAG_SETTINGS: { readonly [flag in Exclude<keyof ConfigFlags, 'config'>]-?: string } = {
+  home: 'home',
+  host: 'server.host',
+  port: 'server.port',
+  scripted: 'scripted',
+  weights: 'engine.weights',
+  sequences: 'engine.sequences',
+  contextTokens: 'engine.contextTokens',
+  threads: 'engine.threads',
+  logLevel: 'log.level',
+};
+
+/** Read by other parts (the file's place, the CLI's key, the test suites), so no setting and no mistake. */
+const OTHER_VARIABLES = ['ATELIER_CONFIG', 'ATELIER_API_KEY', 'ATELIER_BASE_URL'];
+const OTHER_VARIABLE_PREFIXES = ['ATELIER_TEST_', 'ATELIER_BENCH_'];
+
+interface Leaf {
+  readonly name: string;
+  readonly path: SettingPath;
+  readonly schema: z.ZodType;
+  readonly default: unknown;
+  readonly sentence: string;
+  readonly variable: string;
+}
+
+const LEAVES = leavesOf(settingsSchema, []);
+
+/** Every setting with its default and its sentence, for `--help` and the documentation. */
+export function describeSettings(): { name: string; default: unknown; sentence: string; variable: string }[] {
+  return LEAVES.map(({ name, default: fallback, sentence, variable }) => ({
+    name,
+    default: fallback,
+    sentence,
+    variable,
+  }));
+}
+
+/** Reads file, environment and flags into one checked Config; throws a ConfigError that lists every problem. */
+export function loadConfig(inputs: ConfigInputs = {}): Config {
+  const { flags = {}, env = process.env, cwd = process.cwd() } = inputs;
+  const file = findFile(flags, env, cwd);
+  const sources = [
+    ...(file ? [readFile(file, cwd)] : []),
+    pairsSource(environmentPairs(env)),
+    pairsSource(flagPairs(flags)),
+  ];
+  const parsed = settingsSchema.safeParse(mergeSources(sources));
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => problemsOf(issue, sources)));
+  const settings = parsed.data;
+  const locate = (at: SettingPath) => sourceOf(at, sources)?.locate(at) ?? 'the settings';
+  const problems: string[] = [];
+  const upstreams = resolveUpstreams(settings, env, locate, problems);
+  const models = resolveRoutes(settings, locate, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  const homeBase = file && sources[0]?.has(['home']) && !sources.slice(1).some((source) => source.has(['home']));
+  return {
+    server: settings.server,
+    auth: settings.auth,
+    log: settings.log,
+    engine: settings.scripted ? { ...settings.engine, enabled: false } : settings.engine,
+    scripted: settings.scripted,
+    upstreams,
+    models,
+    ...resolveFolders(settings.home, homeBase ? path.dirname(file) : cwd, env),
+    file,
+    warnings: unknownVariables(env),
+  };
+}
+
+/** True when a route's pattern (`*` stands for any text) covers the model id. */
+export function matchesModelPattern(pattern: string, model: string): boolean {
+  if (!pattern.includes('*')) return pattern === model;
+  const expression = pattern.split('*').map((piece) => piece.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${expression.join('.*')}$`).test(model);
+}
+
+/** The first of `--config`, $ATELIER_CONFIG, atelier.yaml here, atelier.yaml in the home folder. */
+function findFile(flags: ConfigFlags, env: Environment, cwd: string): string | undefined {
+  const named = flags.config ?? env.ATELIER_CONFIG;
+  if (named) {
+    const file = path.resolve(cwd, named);
+    if (existsSync(file)) return file;
+    const from = flags.config ? '--config' : 'environment variable ATELIER_CONFIG';
+    throw new ConfigError([`${from}: there is no file ${file}. Fix: name an existing file or leave it out.`]);
+  }
+  const { home } = resolveFolders(flags.home ?? env.ATELIER_HOME, cwd, env);
+  return [path.join(cwd, 'atelier.yaml'), path.join(home, 'atelier.yaml')].find((file) => existsSync(file));
+}
+
+function readFile(file: string, cwd: string): SettingsSource {
+  const relative = path.relative(cwd, file);
+  try {
+    return yamlSource(readFileSync(file, 'utf8'), relative.startsWith('..') ? file : relative);
+  } catch (error) {
+    if (error instanceof ConfigSyntaxError) throw new ConfigError([`${error.message}. Fix: correct the YAML there.`]);
+    throw new ConfigError([`${file}: cannot be read (${(error as Error).message}). Fix: make it readable.`]);
+  }
+}
+
+function environmentPairs(env: Environment) {
+  const pairs = [];
+  for (const leaf of LEAVES) {
+    // PORT is what hosting platforms set; our own name wins over it.
+    const names = leaf.name === 'server.port' ? [leaf.variable, 'PORT'] : [leaf.variable];
+    const name = names.find((each) => env[each] !== undefined && env[each] !== '');
+    const value = name && env[name];
+    if (value) pairs.push({ path: leaf.path, value: typedValue(leaf, value), origin: `environment variable ${name}` });
+  }
+  return pairs;
+}
+
+function flagPairs(flags: ConfigFlags) {
+  const pairs = [];
+  for (const [name, setting] of Object.entries(FLAG_SETTINGS) as [keyof typeof FLAG_SETTINGS, string][]) {
+    const value = flags[name];
+    const leaf = LEAVES.find((each) => each.name === setting);
+    if (value === undefined || !leaf) continue;
+    const origin = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    pairs.push({ path: leaf.path, value: typeof value === 'string' ? typedValue(leaf, value) : value, origin });
+  }
+  return pairs;
+}
+
+/** Text settings take what was typed as it is; others are read as YAML would read them, with the usual words for yes and no. */
+function typedValue(leaf: Leaf, typed: string): unknown {
+  const bare = unwrap(leaf.schema);
+  if (bare instanceof z.ZodString) return typed;
+  if (bare instanceof z.ZodBoolean) {
+    if (/^(1|true|yes|on)$/i.test(typed)) return true;
+    if (/^(0|false|no|off)$/i.test(typed)) return false;
+    return typed;
+  }
+  return parseTypedValue(typed);
+}
+
+function problemsOf(issue: z.core.$ZodIssue, sources: readonly SettingsSource[]): string[] {
+  const at = issue.path as SettingPath;
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey([...at, key], sources));
+  const source = sourceOf(at, sources);
+  const leaf = LEAVES.find((each) => each.path.every((key, index) => at[index] === key));
+  const got = isSecret(at) ? '' : gotText(at, sources);
+  const fix = leaf
+    ? `${leaf.sentence}${leaf.default === undefined ? '' : ` Default: ${show(leaf.default)}.`}`
+    : `Write settings of ${at.join('.')} below it, one a line.`;
+  const reason = issue.message.startsWith('must') ? issue.message : 'is missing or of the wrong kind';
+  return [`${source?.locate(at) ?? 'the settings'}: ${at.join('.')} ${reason}${got}. Fix: ${fix}`];
+}
+
+function unknownKey(at: SettingPath, sources: readonly SettingsSource[]): string {
+  const name = at.join('.');
+  const last = String(at.at(-1));
+  const names = LEAVES.map((leaf) => leaf.name);
+  const groups = [...new Set(names.map((each) => each.split('.')[0] ?? each))];
+  const upstreamKeys = Object.keys(upstreamSchema.shape);
+  const guess =
+    at[0] === 'upstreams'
+      ? didYouMean(last, upstreamKeys)
+      : (didYouMean(name, [...names, ...groups]) ??
+        names.find((each) => each.split('.').at(-1)?.toLowerCase() === last.toLowerCase()));
+  const known = at[0] === 'upstreams' ? upstreamKeys : at.length === 1 ? groups : names;
+  const fix = guess ? `did you mean ${guess}?` : `known settings are ${known.join(', ')}.`;
+  return `${sourceOf(at, sources)?.locate(at) ?? 'the settings'}: ${name} is not a setting. Fix: ${fix}`;
+}
+
+/** The winning source of a path: the last one that has it, or else that has the nearest thing above it. */
+function sourceOf(at: SettingPath, sources: readonly SettingsSource[]): SettingsSource | undefined {
+  for (let length = at.length; length > 0; length--) {
+    const found = sources.findLast((source) => source.has(at.slice(0, length)));
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function gotText(at: SettingPath, sources: readonly SettingsSource[]): string {
+  let value: unknown = sourceOf(at, sources)?.values;
+  for (const key of at)
+    value = value && typeof value === 'object' ? (value as { [key: string]: unknown })[key] : undefined;
+  return value === undefined ? '' : `, got ${show(value)}`;
+}
+
+function show(value: unknown): string {
+  return JSON.stringify(value) ?? String(value);
+}
+
+function isSecret(at: SettingPath): boolean {
+  return at.at(-1) === 'apiKey';
+}
+
+function resolveUpstreams(
+  settings: Settings,
+  env: Environment,
+  locate: (at: SettingPath) => string,
+  problems: string[],
+): UpstreamConfig[] {
+  const seen = new Set<string>();
+  return settings.upstreams.map((upstream, index) => {
+    if (seen.has(upstream.id))
+      problems.push(
+        `${locate(['upstreams', index, 'id'])}: upstreams.${index}.id ${upstream.id} is used twice. Fix: give each upstream its own id.`,
+      );
+    seen.add(upstream.id);
+    const apiKey = upstream.apiKeyEnv ? env[upstream.apiKeyEnv] : upstream.apiKey;
+    if (upstream.apiKeyEnv && !apiKey)
+      problems.push(
+        `${locate(['upstreams', index, 'apiKeyEnv'])}: the environment variable ${upstream.apiKeyEnv} is not set. Fix: export ${upstream.apiKeyEnv} before the start.`,
+      );
+    return { id: upstream.id, baseUrl: upstream.baseUrl, apiKey, quirks: upstream.quirks };
+  });
+}
+
+function resolveRoutes(settings: Settings, locate: (at: SettingPath) => string, problems: string[]): ModelRoute[] {
+  if (settings.scripted) return [{ pattern: '*', backend: 'scripted', target: 'echo' }];
+  const routes: ModelRoute[] = [];
+  for (const [pattern, target] of Object.entries(settings.models)) {
+    const route = routeOf(pattern, target, settings.upstreams);
+    if (typeof route === 'string') problems.push(`${locate(['models', pattern])}: models.${pattern} ${route}`);
+    else routes.push(route);
+  }
+  // Every model has an answer by default: the local weights stand in for what nothing else claims.
+  if (settings.engine.enabled && !('*' in settings.models)) routes.push({ pattern: '*', backend: 'embedded' });
+  return routes.sort((a, b) => specificity(b.pattern) - specificity(a.pattern));
+}
+
+function routeOf(pattern: string, target: string, upstreams: Settings['upstreams']): ModelRoute | string {
+  if (target === 'embedded') return { pattern, backend: 'embedded' };
+  const slash = target.indexOf('/');
+  const backend = slash < 0 ? target : target.slice(0, slash);
+  const name = slash < 0 ? undefined : target.slice(slash + 1);
+  if (backend === 'scripted' && name) return { pattern, backend: 'scripted', target: name };
+  if (upstreams.some((upstream) => upstream.id === backend))
+    return { pattern, backend: 'upstream', upstreamId: backend, ...(name ? { target: name } : {}) };
+  const known = ['embedded', 'scripted/echo', ...upstreams.map((upstream) => upstream.id)];
+  const guess = didYouMean(target, known);
+  return `leads to ${show(target)}, which nobody answers. Fix: ${guess ? `did you mean ${guess}?` : `use one of ${known.join(', ')}.`}`;
+}
+
+function specificity(pattern: string): number {
+  return pattern.includes('*') ? pattern.replaceAll('*', '').length : Number.MAX_SAFE_INTEGER;
+}
+
+function resolveFolders(home: string | undefined, base: string, env: Environment) {
+  if (home) {
+    const folder = path.resolve(base, home.replace(/^~(?=$|[/\\])/, homedir()));
+    return { home: folder, weightsFolder: path.join(folder, 'weights') };
+  }
+  // Weights can be had again, so they belong in a cache; keys and receipts cannot.
+  const user = env.HOME ?? homedir();
+  switch (process.platform) {
+    case 'win32': {
+      const local = env.LOCALAPPDATA ?? path.join(user, 'AppData', 'Local');
+      return { home: path.join(local, 'Atelier'), weightsFolder: path.join(local, 'Atelier', 'weights') };
+    }
+    case 'darwin':
+      return {
+        home: path.join(user, 'Library', 'Application Support', 'Atelier'),
+        weightsFolder: path.join(user, 'Library', 'Caches', 'Atelier', 'weights'),
+      };
+    default:
+      return {
+        home: path.join(env.XDG_DATA_HOME || path.join(user, '.local', 'share'), 'atelier'),
+        weightsFolder: path.join(env.XDG_CACHE_HOME || path.join(user, '.cache'), 'atelier', 'weights'),
+      };
+  }
+}
+
+function unknownVariables(env: Environment): string[] {
+  const known = [...LEAVES.map((leaf) => leaf.variable), ...OTHER_VARIABLES];
+  return Object.keys(env)
+    .filter((name) => name.startsWith('ATELIER_') && !known.includes(name))
+    .filter((name) => !OTHER_VARIABLE_PREFIXES.some((prefix) => name.startsWith(prefix)))
+    .map((name) => {
+      const guess = didYouMean(name, known);
+      return `environment variable ${name} sets nothing${guess ? `; did you mean ${guess}?` : '.'}`;
+    });
+}
+
+function unwrap(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional)
+    return unwrap(schema.unwrap() as z.ZodType);
+  return schema;
+}
+
+function leavesOf(schema: z.ZodType, at: SettingPath): Leaf[] {
+  const bare = unwrap(schema);
+  if (bare instanceof z.ZodObject)
+    return Object.entries(bare.shape).flatMap(([key, inner]) => leavesOf(inner as z.ZodType, [...at, key]));
+  const name = at.join('.');
+  const variable = `ATELIER_${name
+    .replace(/[A-Z]/g, (letter) => `_${letter}`)
+    .replaceAll('.', '_')
+    .toUpperCase()}`;
+  const fallback = schema instanceof z.ZodDefault ? schema.def.defaultValue : undefined;
+  return [{ name, path: at, schema, default: fallback, sentence: schema.description ?? '', variable }];
+}
