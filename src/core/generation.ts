@@ -194,6 +194,10 @@ export interface Extensions {
   readonly translation?: { readonly [key: string]: Json } | undefined;
   readonly character?: { readonly [key: string]: Json } | undefined;
   readonly ocr?: { readonly [key: string]: Json } | undefined;
+  /** Document skills such as slides (`skill`). */
+  readonly skills?: { readonly [key: string]: Json } | undefined;
+  /** A spoken answer (`modalities` with audio). */
+  readonly speech?: { readonly [key: string]: Json } | undefined;
 }
 
 /** What is to be kept of the call. */
