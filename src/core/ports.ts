@@ -72,6 +72,8 @@ export interface BackendAbilities {
   readonly thinkingBudget: boolean;
   /** Honours `toolChoice`. */
   readonly toolChoice: boolean;
+  /** Reads image and video parts. Absent: text only, so validation refuses such parts before any cost. */
+  readonly images?: boolean | undefined;
 }
 
 /**
