@@ -147,7 +147,8 @@ function runNpm(args, cwd) {
     });
     let output = '';
     const collect = (chunk) => {
-      output = (output + chunk).slice(-4000);
+      // The reason comes first, pages of usage after it.
+      if (output.length < 2000) output += chunk;
     };
     child.stdout.on('data', collect);
     child.stderr.on('data', collect);

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigError, type ConfigInputs, describeSettings, loadConfig, matchesModelPattern } from './config.ts';
+import { ConfigError, type ConfigInputs, describeSettings, loadConfig } from './config.ts';
 
 let cwd: string;
 beforeEach(() => {
@@ -30,7 +30,7 @@ describe('precedence', () => {
     const config = load();
     expect(config.server).toMatchObject({ host: '127.0.0.1', port: 8787, maxBodyBytes: 16 * 1024 * 1024 });
     expect(config.engine).toMatchObject({ weights: 'auto', sequences: 4, queueLimit: 64, enabled: true });
-    expect(config.models).toEqual([{ pattern: '*', backend: 'embedded' }]);
+    expect(config.models).toEqual([]);
     expect(config.auth.required).toBe(true);
     expect(config.file).toBeUndefined();
   });
@@ -158,17 +158,16 @@ models:
     );
   });
 
-  it('answers everything by script with --scripted, and needs no engine', () => {
-    const config = load({ yaml, env: { LAB_KEY: 'k' }, flags: { scripted: true } });
-    expect(config.models).toEqual([{ pattern: '*', backend: 'scripted', target: 'echo' }]);
-    expect(config.engine.enabled).toBe(false);
+  it('refuses to route to an engine that is switched off', () => {
+    expect(problems({ yaml: 'engine:\n  enabled: false\nmodels:\n  qwen-plus: embedded\n' })[0]).toMatch(
+      /^atelier\.yaml:4:14: models\.qwen-plus leads to embedded, and engine\.enabled is false/,
+    );
   });
 
-  it('matches patterns by text, not by expression', () => {
-    expect(matchesModelPattern('qwen2.5-*', 'qwen2.5-7b')).toBe(true);
-    expect(matchesModelPattern('qwen2.5-*', 'qwen2x5-7b')).toBe(false);
-    expect(matchesModelPattern('*-coder-*', 'qwen3-coder-plus')).toBe(true);
-    expect(matchesModelPattern('qwen-plus', 'qwen-plus-latest')).toBe(false);
+  it('answers everything by script with --scripted, and needs no engine', () => {
+    const config = load({ yaml, env: { LAB_KEY: 'k' }, flags: { scripted: true } });
+    expect(config.models).toEqual([]);
+    expect(config.engine.enabled).toBe(false);
   });
 });
 

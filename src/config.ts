@@ -134,7 +134,7 @@ export interface Config {
   readonly engine: Readonly<Settings['engine']>;
   readonly scripted: boolean;
   readonly upstreams: readonly UpstreamConfig[];
-  /** In the order to try: exact ids, then patterns from the most to the least specific. */
+  /** In the order to try: exact ids, then patterns from the most to the least specific. None with `scripted`. */
   readonly models: readonly ModelRoute[];
   /** Keys, receipts and the database live here. */
   readonly home: string;
@@ -245,13 +245,6 @@ export function loadConfig(inputs: ConfigInputs = {}): Config {
     file,
     warnings: unknownVariables(env),
   };
-}
-
-/** True when a route's pattern (`*` stands for any text) covers the model id. */
-export function matchesModelPattern(pattern: string, model: string): boolean {
-  if (!pattern.includes('*')) return pattern === model;
-  const expression = pattern.split('*').map((piece) => piece.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${expression.join('.*')}$`).test(model);
 }
 
 /** The first of `--config`, $ATELIER_CONFIG, atelier.yaml here, atelier.yaml in the home folder. */
@@ -389,19 +382,19 @@ function resolveUpstreams(
 }
 
 function resolveRoutes(settings: Settings, locate: (at: SettingPath) => string, problems: string[]): ModelRoute[] {
-  if (settings.scripted) return [{ pattern: '*', backend: 'scripted', target: 'echo' }];
+  if (settings.scripted) return [];
   const routes: ModelRoute[] = [];
   for (const [pattern, target] of Object.entries(settings.models)) {
-    const route = routeOf(pattern, target, settings.upstreams);
+    const route = routeOf(pattern, target, settings);
     if (typeof route === 'string') problems.push(`${locate(['models', pattern])}: models.${pattern} ${route}`);
     else routes.push(route);
   }
-  // Every model has an answer by default: the local weights stand in for what nothing else claims.
-  if (settings.engine.enabled && !('*' in settings.models)) routes.push({ pattern: '*', backend: 'embedded' });
   return routes.sort((a, b) => specificity(b.pattern) - specificity(a.pattern));
 }
 
-function routeOf(pattern: string, target: string, upstreams: Settings['upstreams']): ModelRoute | string {
+function routeOf(pattern: string, target: string, { upstreams, engine }: Settings): ModelRoute | string {
+  if (target === 'embedded' && !engine.enabled)
+    return 'leads to embedded, and engine.enabled is false. Fix: set engine.enabled to true or route it elsewhere.';
   if (target === 'embedded') return { pattern, backend: 'embedded' };
   const slash = target.indexOf('/');
   const backend = slash < 0 ? target : target.slice(0, slash);
