@@ -1,0 +1,57 @@
+/**
+ * The constraint compiler: JSON Schema to GBNF, so that decoding held to the grammar can only give valid JSON.
+ *
+ * The grammar's language is a subset of what the schema allows and never more: a keyword is held exactly, or held by
+ * generating less (members nobody declared, numbers of more than 15 digits), or refused by name. `docs/json-schema.md`
+ * lists which is which.
+ */
+import { StudioError } from '../../../core/errors.ts';
+import type { JsonSchema } from '../../../core/generation.ts';
+import { SchemaCompiler } from './compiler.ts';
+import { SchemaDocument } from './schema-document.ts';
+import type { Conjunction } from './schema-part.ts';
+
+export interface CompiledSchema {
+  /** GBNF; the rule `root` is one JSON value. */
+  readonly grammar: string;
+}
+
+const MAX_CACHED = 256;
+/** By kind and JSON text of the schema; the least recently used goes first. */
+const cache = new Map<string, CompiledSchema>();
+
+/** A grammar for the values of `schema`. Throws `invalid-parameter` naming the keyword that cannot be held. */
+export function compileJsonSchema(schema: JsonSchema): CompiledSchema {
+  return cached(`value ${JSON.stringify(schema)}`, () => compile(schema, []));
+}
+
+/** A grammar for the arguments of a function: the objects among the values of `schema`. */
+export function compileArgumentsSchema(schema: JsonSchema): CompiledSchema {
+  const isObject: Conjunction = [{ schema: { type: 'object' }, pointer: '#', key: 'an object' }];
+  return cached(`object ${JSON.stringify(schema)}`, () => compile(schema, isObject));
+}
+
+/** A grammar for any JSON object. */
+export function jsonObjectGrammar(): string {
+  return compileJsonSchema({ type: 'object' }).grammar;
+}
+
+function compile(schema: JsonSchema, also: Conjunction): CompiledSchema {
+  const document = new SchemaDocument(schema);
+  const compiler = new SchemaCompiler(document);
+  const grammar = compiler.writer.print(compiler.compile([document.root, ...also], 'value'));
+  if (grammar === undefined) {
+    throw new StudioError('invalid-parameter', 'Invalid JSON Schema: no JSON value of finite size satisfies it.');
+  }
+  return { grammar };
+}
+
+function cached(key: string, make: () => CompiledSchema): CompiledSchema {
+  const known = cache.get(key);
+  const compiled = known ?? make();
+  if (known !== undefined) cache.delete(key);
+  cache.set(key, compiled);
+  const [oldest] = cache.keys();
+  if (cache.size > MAX_CACHED && oldest !== undefined) cache.delete(oldest);
+  return compiled;
+}

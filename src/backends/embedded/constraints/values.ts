@@ -1,0 +1,52 @@
+/** JSON values as grammar: how we spell them, and sets of them as a tree of shared beginnings. */
+import type { Json } from '../../../core/generation.ts';
+import { choice, EMPTY, type Expression, literal, sequence } from './grammar-expression.ts';
+import { isJsonObject } from './schema-part.ts';
+
+/** Our one spelling of a value: a space after each colon and comma, as models write it, and no other blanks. */
+export function spellJson(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(spellJson).join(', ')}]`;
+  if (!isJsonObject(value)) return JSON.stringify(value);
+  const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}: ${spellJson(member)}`);
+  return `{${members.join(', ')}}`;
+}
+
+/** Equal as JSON: numbers by value, objects whatever the order of their members. */
+export function isSameJson(first: Json, second: Json): boolean {
+  return first === second || canonicalText(first) === canonicalText(second);
+}
+
+/** One text for equal values. */
+export function canonicalText(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalText).join()}]`;
+  if (!isJsonObject(value)) return JSON.stringify(value === 0 ? 0 : value);
+  const members = Object.keys(value).sort();
+  return `{${members.map((name) => `${JSON.stringify(name)}:${canonicalText(value[name] ?? null)}`).join()}}`;
+}
+
+/**
+ * Exactly these texts. Shared beginnings are written once, so that the engine follows as few readings as it can: every
+ * open alternative is checked against the whole vocabulary for every token.
+ */
+export function oneOfTexts(texts: readonly string[]): Expression {
+  return textsFrom(
+    [...new Set(texts)].map((text) => [...text]),
+    0,
+  );
+}
+
+function textsFrom(texts: readonly (readonly string[])[], start: number): Expression {
+  let shared = start;
+  const [first] = texts;
+  if (first === undefined) return choice();
+  while (shared < first.length && texts.every((text) => text[shared] === first[shared])) shared += 1;
+  const prefix = literal(first.slice(start, shared).join(''));
+  const groups = new Map<string | undefined, (readonly string[])[]>();
+  for (const text of texts) {
+    const group = groups.get(text[shared]);
+    if (group === undefined) groups.set(text[shared], [text]);
+    else group.push(text);
+  }
+  const options = [...groups].map(([next, group]) => (next === undefined ? EMPTY : textsFrom(group, shared)));
+  return texts.length === 1 ? literal(first.slice(start).join('')) : sequence(prefix, choice(...options));
+}
