@@ -1,0 +1,129 @@
+/** Tokens a second and first tokens of the embedded engine behind the whole server, against the bare binding. */
+import { fork } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { BareReply, BareRequest } from './bare-engine.ts';
+import type { Row } from './gateway.ts';
+import { LoadConnection, median, requestBytes } from './load.ts';
+import { type ServerProcess, startServer } from './processes.ts';
+
+const PATH = '/compatible-mode/v1/chat/completions';
+const TOKENS = 96;
+const STORY = 'Tell me a long story about a fox who learns to read.';
+
+/** Measures one weights file in interleaved rounds. */
+export async function benchEngine(weightsFile: string, roundsWanted: number): Promise<Row[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'atelier-bench-'));
+  const configFile = join(folder, 'atelier.yaml');
+  writeFileSync(configFile, `server: { port: 0 }\nengine: { weights: "${weightsFile}", contextTokens: 4096 }\n`);
+  const atelier = await startServer(
+    'atelier',
+    [join(import.meta.dirname, 'serve.ts'), configFile, join(folder, 'home')],
+    { marker: /listening (\d+)/ },
+  );
+  const key = readFileSync(join(folder, 'home', 'bench-key'), 'utf8').trim();
+  const bare = await startBareEngine(weightsFile);
+  try {
+    await ask(atelier, key, STORY, 1, 8);
+    await bare.run({ prompt: chatText(STORY), streams: 1, tokens: 8 });
+    const rates = new Map<string, number[]>();
+    const note = (name: string, value: number): void => void rates.set(name, [...(rates.get(name) ?? []), value]);
+    for (let round = 0; round < roundsWanted; round++) {
+      for (const streams of [1, 4]) {
+        note(`bare ${streams}`, (await bare.run({ prompt: chatText(STORY), streams, tokens: TOKENS })).tokensPerSecond);
+        note(`atelier ${streams}`, (await ask(atelier, key, STORY, streams, TOKENS)).tokensPerSecond);
+      }
+      const long = longPrompt(round);
+      note('bare cold', (await bare.run({ prompt: chatText(long), streams: 1, tokens: 4 })).firstTokenMs);
+      note('atelier cold', (await ask(atelier, key, long, 1, 4)).firstTokenMs);
+      note(
+        'bare warm',
+        (await bare.run({ prompt: chatText(`${long} Once more.`), streams: 1, tokens: 4 })).firstTokenMs,
+      );
+      note('atelier warm', (await ask(atelier, key, `${long} Once more.`, 1, 4)).firstTokenMs);
+    }
+    const figure = (name: string): number => median(rates.get(name) ?? []);
+    const row = (name: string, unit: string, what: string): Row => ({
+      name,
+      unit,
+      values: { 'bare binding': figure(`bare ${what}`), atelier: figure(`atelier ${what}`) },
+    });
+    return [
+      row('tokens/s, 1 client', '/s', '1'),
+      row('tokens/s, 4 clients, sum', '/s', '4'),
+      row('first token, 2k prompt, cold', 'ms', 'cold'),
+      row('first token, 2k prompt, warm', 'ms', 'warm'),
+    ];
+  } finally {
+    bare.stop();
+    await atelier.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** About 2,000 tokens, another text each round so that nothing is warm. */
+function longPrompt(round: number): string {
+  return Array.from(
+    { length: 150 },
+    (_, line) => `Note ${round}-${line}: the river rose by ${line + round} cm last night.`,
+  ).join(' ');
+}
+
+function chatText(text: string): string {
+  return `<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n${text}<|im_end|>\n<|im_start|>assistant\n`;
+}
+
+async function ask(
+  server: ServerProcess,
+  key: string,
+  text: string,
+  streams: number,
+  tokens: number,
+): Promise<{ tokensPerSecond: number; firstTokenMs: number }> {
+  const replies = await Promise.all(
+    Array.from({ length: streams }, async (_, index) => {
+      const request = requestBytes(server.url, PATH, key, {
+        model: 'qwen-plus',
+        messages: [
+          { role: 'system', content: 'You are a helpful assistant.' },
+          { role: 'user', content: text },
+        ],
+        stream: true,
+        temperature: 0.7,
+        top_p: 0.8,
+        top_k: 20,
+        seed: index + 1,
+        max_tokens: tokens,
+      });
+      const connection = await LoadConnection.open(server.url);
+      const reply = await connection.send(request);
+      connection.close();
+      if (reply.status !== 200) throw new Error(`status ${reply.status}`);
+      return reply;
+    }),
+  );
+  const firstTokenMs = Math.max(...replies.map((reply) => reply.firstByteMs));
+  const totalMs = Math.max(...replies.map((reply) => reply.totalMs));
+  return { tokensPerSecond: ((streams * (tokens - 1)) / (totalMs - firstTokenMs)) * 1000, firstTokenMs };
+}
+
+async function startBareEngine(
+  weightsFile: string,
+): Promise<{ run(request: BareRequest): Promise<BareReply>; stop(): void }> {
+  const child = fork(join(import.meta.dirname, 'bare-engine.ts'), [weightsFile], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('message', () => resolve());
+    child.once('exit', (code) => reject(new Error(`the bare engine ended with ${code}`)));
+  });
+  return {
+    run: (request) =>
+      new Promise((resolve) => {
+        child.once('message', (reply) => resolve(reply as BareReply));
+        child.send(request);
+      }),
+    stop: () => child.kill(),
+  };
+}

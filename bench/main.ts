@@ -1,0 +1,74 @@
+/**
+ * `npm run bench [-- gateway|engine] [--rounds N] [--scale X] [--weights FILE] [--write]`
+ *
+ * One run, interleaved rounds, medians, ratios. `--write` appends the table to docs/measured.md. Run it alone: two
+ * cores shared with anything else measure the other thing.
+ */
+import { appendFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { benchEngine } from './engine.ts';
+import { benchGateway, type Row } from './gateway.ts';
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '5' },
+    scale: { type: 'string', default: '1' },
+    weights: { type: 'string', default: process.env.ATELIER_TEST_WEIGHTS_CODER ?? '' },
+    write: { type: 'boolean', default: false },
+  },
+});
+
+const wanted = positionals.length > 0 ? positionals : ['gateway', 'engine'];
+const sections: string[] = [];
+if (wanted.includes('gateway')) {
+  const rows = await benchGateway({ rounds: Number(flags.rounds), scale: Number(flags.scale) });
+  sections.push(table('Gateway', ['direct', 'bare proxy', 'atelier'], rows));
+}
+if (wanted.includes('engine')) {
+  if (flags.weights === '')
+    process.stdout.write('engine: no weights were named (--weights FILE), so this part is left out\n');
+  else
+    sections.push(
+      table(
+        `Engine, ${flags.weights.split('/').at(-1)}`,
+        ['bare binding', 'atelier'],
+        await benchEngine(flags.weights, Math.min(3, Number(flags.rounds))),
+      ),
+    );
+}
+for (const section of sections) process.stdout.write(`${section}\n`);
+if (flags.write) {
+  const command = `npm run bench -- ${process.argv
+    .slice(2)
+    .filter((arg) => arg !== '--write' && !arg.includes('/'))
+    .join(' ')}`.trim();
+  appendFileSync(
+    join(import.meta.dirname, '../docs/measured.md'),
+    `\n## ${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.versions.node}\n\n\`${command}\`\n\n${sections.join('\n')}`,
+  );
+}
+process.exit(0);
+
+function table(title: string, targets: readonly string[], rows: readonly Row[]): string {
+  const lines = rows.map((row) => {
+    const cells = targets.map((target) => (row.values[target] === undefined ? '' : format(row.values[target])));
+    return `| ${row.name}${row.unit === '' ? '' : ` (${row.unit})`} | ${cells.join(' | ')} |`;
+  });
+  return [
+    `### ${title}`,
+    '',
+    `| | ${targets.join(' | ')} |`,
+    `|---|${targets.map(() => '--:').join('|')}|`,
+    ...lines,
+    '',
+  ].join('\n');
+}
+
+function format(value: number): string {
+  if (Number.isInteger(value)) return String(value);
+  if (Math.abs(value) >= 100) return value.toFixed(0);
+  return Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(3);
+}

@@ -1,0 +1,17 @@
+/** Atelier under measurement: the real server with a real key store, ledger and log; prints its port. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadConfig } from '../src/config.ts';
+import { systemClock } from '../src/core/system.ts';
+import { startServer } from '../src/main.ts';
+import { openDatabase } from '../src/stores/sqlite/database.ts';
+import { createKeyStore } from '../src/stores/sqlite/keys.ts';
+
+const [, , configFile, home] = process.argv;
+const config = loadConfig({ flags: { config: configFile, home } });
+const database = await openDatabase(join(config.home, 'atelier.db'));
+writeFileSync(join(config.home, 'bench-key'), createKeyStore(database, systemClock).create('bench').secret);
+await database.close();
+const server = await startServer(config);
+process.stdout.write(`listening ${server.port}\n`);
+process.on('SIGTERM', () => void server.close().then(() => process.exit(0)));
