@@ -21,14 +21,12 @@ export interface AppPorts {
   readonly ids: IdSource;
   readonly log: Logger;
   readonly version: string;
+  /** A larger body without base64 media is refused with 413. */
+  readonly maxBodyBytes: number;
+  /** A larger body is refused with 413, whatever it carries. */
+  readonly maxMediaBodyBytes: number;
   health(): { readonly [backend: string]: BackendHealth };
-  /** True once a shutdown began: new calls are refused. */
-  isShuttingDown(): boolean;
 }
-
-/** Body limits (models.md §7, 413): 16 MiB, or 64 MiB when it carries base64 data. */
-const BODY_LIMIT_BYTES = 16 * 1024 * 1024;
-const BODY_LIMIT_WITH_BASE64_BYTES = 64 * 1024 * 1024;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -41,7 +39,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
   const app = Fastify({
     logger: false,
     genReqId: () => ports.ids.uuid(),
-    bodyLimit: BODY_LIMIT_WITH_BASE64_BYTES,
+    bodyLimit: ports.maxMediaBodyBytes,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
     // A long generation must never be cut by a socket timer; clients that stall while sending are (requestTimeout).
@@ -78,7 +76,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
 function addOperations(app: FastifyInstance, ports: AppPorts): void {
   app.get('/health', (_request, reply) => {
     const backends = ports.health();
-    const isReady = Object.values(backends).every((backend) => backend.isReady) && !ports.isShuttingDown();
+    const isReady = Object.values(backends).every((backend) => backend.isReady) && !ports.serve.gate.isClosing;
     return reply
       .status(isReady ? 200 : 503)
       .send({ status: isReady ? 'ok' : 'unavailable', version: ports.version, backends });
@@ -90,12 +88,12 @@ function addOperations(app: FastifyInstance, ports: AppPorts): void {
 
 function addWire(app: FastifyInstance, wire: Wire, ports: AppPorts): void {
   const onRequest = async (request: FastifyRequest): Promise<void> => {
-    if (ports.isShuttingDown()) throw new StudioError('shutting-down', undefined, { retryAfterSeconds: 1 });
+    if (ports.serve.gate.isClosing) throw new StudioError('shutting-down', undefined, { retryAfterSeconds: 1 });
     request.account = authenticate(request.headers, ports.keys, ports.isAuthRequired);
   };
   for (const path of wire.generation.paths) {
     app.post(path, { onRequest }, (request, reply) => {
-      const body = bodyText(request);
+      const body = bodyText(request, ports.maxBodyBytes);
       reply.hijack();
       // serveGeneration never rejects.
       void serveGeneration(
@@ -142,10 +140,10 @@ function addResource(
   });
 }
 
-function bodyText(request: FastifyRequest): string | undefined {
+function bodyText(request: FastifyRequest, maxBodyBytes: number): string | undefined {
   const { body } = request;
   if (typeof body !== 'string') return undefined;
-  if (body.length > BODY_LIMIT_BYTES && !body.includes(';base64,')) throw new StudioError('body-too-large');
+  if (body.length > maxBodyBytes && !body.includes(';base64,')) throw new StudioError('body-too-large');
   return body;
 }
 

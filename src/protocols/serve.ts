@@ -14,6 +14,7 @@ import { StudioError, toStudioError } from '../core/errors.ts';
 import type { GenerationEvent, GenerationStream } from '../core/events.ts';
 import type { GenerationRequest } from '../core/generation.ts';
 import type { Account, CallContext, Clock, IdSource, Logger } from '../core/ports.ts';
+import type { CallGate } from './call-gate.ts';
 import type { GenerationProtocol, ReplyPlan } from './protocol.ts';
 
 /** One HTTP call as this file sees it. */
@@ -53,6 +54,7 @@ export interface ServePorts {
   readonly ids: IdSource;
   readonly log: Logger;
   readonly keepAlives: KeepAlives;
+  readonly gate: CallGate;
   /** Aborts every call with `shutting-down` when the grace of a shutdown is over. */
   readonly shutdownSignal: AbortSignal;
 }
@@ -71,6 +73,7 @@ export async function serveGeneration<Plan extends ReplyPlan>(
 ): Promise<void> {
   const { writer, requestId } = exchange;
   let plan: Plan | undefined;
+  ports.gate.enter();
   const refuse = (thrown: unknown): void => {
     const error = toStudioError(thrown);
     if (error.code === 'internal') ports.log.error({ requestId, cause: stackOf(error.cause) }, 'internal error');
@@ -94,6 +97,8 @@ export async function serveGeneration<Plan extends ReplyPlan>(
       ports.log.error({ requestId, cause: stackOf(thrown) }, 'a stream threw after its first frame');
       writer.end();
     }
+  } finally {
+    ports.gate.leave();
   }
 }
 

@@ -1,0 +1,190 @@
+/** The composition root: the only file that knows everything. Everything else gets what it needs as a port. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import pino from 'pino';
+import { createEmbeddedBackend, type EmbeddedBackend } from './backends/embedded/index.ts';
+import { createRouter, type RouteRule, type RouterOptions } from './backends/route.ts';
+import { createScriptedBackend } from './backends/scripted/index.ts';
+import { createUpstreamBackend } from './backends/upstream/index.ts';
+import { loadCatalogue } from './catalogue/load.ts';
+import type { Config, UpstreamConfig } from './config.ts';
+import type { ModelCard, ModelCatalogue } from './core/models.ts';
+import type { Backend, Logger, Router } from './core/ports.ts';
+import { systemClock, systemIds } from './core/system.ts';
+import { createApp } from './http/app.ts';
+import { createMetrics, type MetricsRegistry } from './http/observe.ts';
+import { permissiveCard } from './pipeline/features/resolve-model.ts';
+import { featuresInOrder } from './pipeline/order.ts';
+import { createPipeline, generateByRoute } from './pipeline/pipeline.ts';
+import { CallGate } from './protocols/call-gate.ts';
+import { createWires } from './protocols/index.ts';
+import type { ListedModel, WirePorts } from './protocols/protocol.ts';
+import { KeepAlives } from './protocols/serve.ts';
+import { openDatabase } from './stores/sqlite/database.ts';
+import { createKeyStore } from './stores/sqlite/keys.ts';
+import { createLedger } from './stores/sqlite/ledger.ts';
+
+/** The weights the embedded engine is to run. */
+export interface EngineWeights {
+  readonly file: string;
+  readonly name: string;
+  readonly toolSpelling?: 'hermes' | 'fenced-json' | undefined;
+}
+
+export interface StartOptions {
+  /** Needed when `config.engine.enabled`. */
+  readonly weights?: EngineWeights | undefined;
+  readonly log?: Logger | undefined;
+}
+
+export interface RunningServer {
+  readonly port: number;
+  readonly baseUrl: string;
+  /** Resolves when the engine has loaded its weights (at once without an engine); rejects when it cannot. */
+  readonly ready: Promise<void>;
+  /** Refuses new calls, lets live ones finish within the configured grace, then ends. */
+  close(): Promise<void>;
+}
+
+export const VERSION: string = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')).version;
+
+/** Starts the server of a configuration and listens. Throws when the port cannot be had. */
+export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
+  const log = options.log ?? pino({ level: config.log.level });
+  mkdirSync(config.home, { recursive: true, mode: 0o700 });
+  const database = await openDatabase(join(config.home, 'atelier.db'));
+  const ledger = createLedger(database, { log });
+  const metrics = createMetrics();
+  const catalogue = loadCatalogue();
+  const backends = createBackends(config, options, log);
+  if (backends.embedded) addEngineGauges(metrics, backends.embedded.backend);
+  const router = createRouter(backends.routing);
+  const gate = new CallGate();
+  const keepAlives = new KeepAlives(systemClock);
+  const shutdown = new AbortController();
+  const app = createApp({
+    wires: createWires({ clock: systemClock, ids: systemIds, catalogue, ...modelLister(catalogue, router, backends) }),
+    serve: {
+      generate: createPipeline(featuresInOrder({ ledger, metrics, catalogue, router }), generateByRoute),
+      clock: systemClock,
+      ids: systemIds,
+      log,
+      keepAlives,
+      gate,
+      shutdownSignal: shutdown.signal,
+    },
+    keys: createKeyStore(database, systemClock),
+    isAuthRequired: config.auth.required,
+    metrics,
+    clock: systemClock,
+    ids: systemIds,
+    log,
+    version: VERSION,
+    maxBodyBytes: config.server.maxBodyBytes,
+    maxMediaBodyBytes: config.server.maxMediaBodyBytes,
+    health: () => Object.fromEntries(backends.all.map((backend) => [backend.id, backend.health()])),
+  });
+  const close = once(async () => {
+    gate.close();
+    await gate.idleWithin(config.server.shutdownSeconds * 1000);
+    shutdown.abort();
+    await gate.idleWithin(LAST_FRAMES_MS);
+    keepAlives.close();
+    await app.close();
+    await Promise.all(backends.all.map((backend) => backend.close()));
+    await ledger.close();
+    await database.close();
+  });
+  try {
+    await app.listen({ host: config.server.host, port: config.server.port });
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+  const { port } = app.server.address() as AddressInfo;
+  const host = config.server.host === '0.0.0.0' ? '127.0.0.1' : config.server.host;
+  return { port, baseUrl: `http://${host}:${port}`, ready: backends.embedded?.backend.ready() ?? Promise.resolve(), close };
+}
+
+/** Time for the error frames of calls that a shutdown has cut. */
+const LAST_FRAMES_MS = 1000;
+
+interface Backends {
+  readonly all: readonly Backend[];
+  readonly embedded: { readonly backend: EmbeddedBackend; readonly weightsName: string } | undefined;
+  readonly routing: RouterOptions;
+}
+
+function createBackends(config: Config, options: StartOptions, log: Logger): Backends {
+  const scripted = createScriptedBackend({ clock: systemClock });
+  const upstreams = new Map(config.upstreams.map((upstream) => [upstream.id, createUpstream(upstream, log)]));
+  const embedded = config.engine.enabled ? createEngine(config, options, log) : undefined;
+  const rules = config.models.map((route): RouteRule => {
+    if (route.backend === 'scripted') return { pattern: route.pattern, backend: scripted, target: route.target };
+    const backend = route.backend === 'embedded' ? embedded?.backend : upstreams.get(route.upstreamId);
+    if (!backend) throw new Error(`models: ${route.pattern} leads to ${route.backend}, which is not running`);
+    return { pattern: route.pattern, backend, target: route.backend === 'upstream' ? route.target : undefined };
+  });
+  const [onlyUpstream, ...others] = upstreams.values();
+  return {
+    all: [...(embedded ? [embedded.backend] : []), ...upstreams.values(), scripted],
+    embedded,
+    routing: {
+      rules,
+      scripted,
+      isScriptedOnly: config.scripted,
+      embedded,
+      gateway: embedded || config.scripted || others.length > 0 ? undefined : onlyUpstream,
+    },
+  };
+}
+
+function createUpstream(upstream: UpstreamConfig, log: Logger): Backend {
+  return createUpstreamBackend({ id: upstream.id, baseUrl: upstream.baseUrl, apiKey: upstream.apiKey, quirks: upstream.quirks, log });
+}
+
+function createEngine(config: Config, options: StartOptions, log: Logger): NonNullable<Backends['embedded']> {
+  if (!options.weights) throw new Error('the engine is enabled and no weights were given');
+  const { file, name, toolSpelling } = options.weights;
+  const backend = createEmbeddedBackend({
+    engine: { weightsFile: file, sequences: config.engine.sequences, contextTokens: config.engine.contextTokens, threads: config.engine.threads },
+    weightsName: name,
+    toolSpelling,
+    queueLimit: config.engine.queueLimit,
+    clock: systemClock,
+    log,
+  });
+  return { backend, weightsName: name };
+}
+
+function addEngineGauges(metrics: MetricsRegistry, engine: EmbeddedBackend): void {
+  metrics.gauge('atelier_engine_busy_sequences', 'Sequences that decode or read a prompt.', () => engine.state().busySequences);
+  metrics.gauge('atelier_engine_waiting_calls', 'Calls that wait for a sequence.', () => engine.state().waitingCalls);
+  metrics.gauge('atelier_engine_warm_tokens', 'Tokens kept warm in sequences.', () => engine.state().warmTokens);
+}
+
+/** What GET /models tells: the catalogue, and the weights themselves where the catalogue does not know them. */
+function modelLister(catalogue: ModelCatalogue, router: Router, backends: Backends): Pick<WirePorts, 'listModels' | 'findModel'> {
+  const listed = (card: ModelCard): ListedModel => {
+    const route = router.resolve(card.id, card);
+    return { card, servedBy: route?.servedBy, isStandIn: route?.isStandIn ?? false };
+  };
+  const findModel = (id: string): ListedModel | undefined => {
+    const card = catalogue.find(id);
+    if (card) return listed(card);
+    return router.resolve(id, undefined) ? listed(permissiveCard(id)) : undefined;
+  };
+  const own = [backends.embedded?.weightsName, ...backends.routing.rules.map(({ pattern }) => pattern)].filter(
+    (id): id is string => id !== undefined && !id.includes('*') && catalogue.find(id) === undefined,
+  );
+  return { listModels: () => [...own.flatMap((id) => findModel(id) ?? []), ...catalogue.list().map(listed)], findModel };
+}
+
+function once(action: () => Promise<void>): () => Promise<void> {
+  let result: Promise<void> | undefined;
+  return () => {
+    result ??= action();
+    return result;
+  };
+}

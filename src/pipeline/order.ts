@@ -1,0 +1,31 @@
+/** The features, outermost first, a reason on each line. The order is pinned by `order.test.ts`. */
+import type { ModelCatalogue } from '../core/models.ts';
+import type { Ledger, Metrics, Router } from '../core/ports.ts';
+import type { Feature } from './feature.ts';
+import { choices } from './features/choices.ts';
+import { metering } from './features/metering.ts';
+import { partialMode } from './features/partial-mode.ts';
+import { resolveModel } from './features/resolve-model.ts';
+import { structuredOutput } from './features/structured-output.ts';
+import { thinking } from './features/thinking.ts';
+import { validation } from './features/validation.ts';
+
+export interface FeaturePorts {
+  readonly ledger: Ledger;
+  readonly metrics: Metrics;
+  readonly catalogue: ModelCatalogue;
+  readonly router: Router;
+}
+
+/** The pipeline's features in order. */
+export function featuresInOrder(ports: FeaturePorts): Feature[] {
+  return [
+    metering(ports), // sees what the client sees, and settles however the call ends
+    resolveModel(ports), // every check below needs the card
+    validation, // refuse bad input before anything is spent
+    thinking, // resolves the switch, which partial mode and the backend depend on
+    partialMode, // needs to know that thinking is off
+    choices, // runs what is below once a choice where the backend cannot
+    structuredOutput, // innermost: looks at one choice's raw text
+  ];
+}
