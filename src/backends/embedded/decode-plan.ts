@@ -1,0 +1,198 @@
+/** What a request asks of the engine: the prompt, the stages of the answer, the limits. Pure. */
+import { StudioError } from '../../core/errors.ts';
+import { type FunctionTool, functionTools, type GenerationRequest } from '../../core/generation.ts';
+import type { ModelCard } from '../../core/models.ts';
+import { compileJsonSchema, jsonObjectGrammar } from './constraints/index.ts';
+import type { CallPlan, DecodePlan, Stage, WeightsFacts } from './engine-protocol.ts';
+import { type Conversation, conversationOf, withSystemText } from './messages.ts';
+import { engineSampling } from './sampling.ts';
+import type { ChatTemplate, Prompt } from './template.ts';
+import { nativeBudget, STAND_IN_THINKING_TEXT, standInBudget } from './thinking-prompt.ts';
+import { openingOf, parametersOf, spellCall, type ToolSpelling, templateToolOf, toolText } from './tool-prompt.ts';
+
+export interface PlanInput {
+  readonly request: GenerationRequest;
+  readonly card: ModelCard | undefined;
+  readonly facts: WeightsFacts;
+  readonly template: ChatTemplate;
+  readonly spelling: ToolSpelling;
+  /** For a caller who gives no seed. */
+  readonly randomSeed: number;
+}
+
+/** How the reply thinks: not at all, as the model was made to, or by our two stages. */
+type ThinkingWay = 'off' | 'native' | 'stand-in';
+
+const THINK_OPENING = '<think>\n';
+const THINK_CLOSING = '\n</think>\n\n';
+const THINK_END = '</think>';
+
+/** Throws a StudioError for what these weights or our constraints cannot hold. */
+export function decodePlanOf(input: PlanInput): DecodePlan {
+  const { request, card } = input;
+  const conversation = conversationOf(request);
+  const tools = usableTools(request);
+  const way = thinkingWay(input, conversation);
+  const prompt = promptOf(input, conversation, tools, way);
+  return {
+    prompt: prompt.segments,
+    stages: stagesOf(input, prompt, way, callPlanOf(request, tools, input.spelling), conversation),
+    choices: request.sampling.choices ?? 1,
+    sampling: engineSampling(request.sampling, card, input.randomSeed),
+    stopTexts: request.sampling.stopTexts ?? [],
+    stopTokens: request.sampling.stopTokens ?? [],
+    maxTotalTokens: maxTotalTokens(request, card),
+    logprobs: request.sampling.logprobs,
+  };
+}
+
+/** The prompt alone, for counting. */
+export function promptFor(input: PlanInput): Prompt {
+  const conversation = conversationOf(input.request);
+  return promptOf(input, conversation, usableTools(input.request), thinkingWay(input, conversation));
+}
+
+/** The functions that this answer may call. */
+function usableTools(request: GenerationRequest): readonly FunctionTool[] {
+  const tools = functionTools(request);
+  const { toolChoice } = request;
+  if (toolChoice === 'none') return [];
+  if (typeof toolChoice === 'string') return tools;
+  const named = tools.filter((tool) => tool.name === toolChoice.name);
+  if (named.length === 0) {
+    throw new StudioError(
+      'invalid-parameter',
+      `tool_choice names a function that is not in tools: ${toolChoice.name}`,
+      {
+        param: 'tool_choice',
+      },
+    );
+  }
+  return named;
+}
+
+function thinkingWay({ request, card, template }: PlanInput, conversation: Conversation): ThinkingWay {
+  // What a partial answer begins with is answer, not reasoning.
+  if (conversation.answerPrefix !== '') return 'off';
+  const { thinking } = template.traits;
+  if (request.thinking.switch === 'on') return thinking === 'none' ? 'stand-in' : 'native';
+  return thinking === 'always' && card?.thinking === 'always' ? 'native' : 'off';
+}
+
+function promptOf(
+  { request, template, spelling }: PlanInput,
+  conversation: Conversation,
+  tools: readonly FunctionTool[],
+  way: ThinkingWay,
+): Prompt {
+  const texts = [
+    toolText(request, tools, template.traits, spelling),
+    formatText(request),
+    way === 'stand-in' ? STAND_IN_THINKING_TEXT : '',
+  ];
+  const systemText = texts.filter((text) => text !== '').join('\n\n');
+  return template.prompt({
+    messages: withSystemText(conversation.messages, systemText),
+    tools: template.traits.rendersTools ? tools.map(templateToolOf) : [],
+    isThinking: way === 'native',
+    answerPrefix: conversation.answerPrefix,
+    spellCall: (name, inputText) => spellCall(spelling, name, inputText),
+  });
+}
+
+/** The model sees the schema too: held to it without knowing it, it fills the fields with anything. */
+function formatText({ output }: GenerationRequest): string {
+  switch (output.type) {
+    case 'text':
+      return '';
+    case 'json-object':
+      return 'Answer with one JSON object and nothing else.';
+    case 'json-schema':
+      return `Answer with JSON that matches this JSON Schema and nothing else:\n${JSON.stringify(output.schema)}`;
+    default:
+      return output satisfies never;
+  }
+}
+
+function stagesOf(
+  input: PlanInput,
+  prompt: Prompt,
+  way: ThinkingWay,
+  calls: CallPlan | undefined,
+  conversation: Conversation,
+): readonly Stage[] {
+  const { request, card, facts, template } = input;
+  const grammar = answerGrammar(request, conversation);
+  const { budgetTokens, effort } = request.thinking;
+  const answer: Stage = {
+    kind: 'answer',
+    opening: way === 'off' ? reasoningSkip(template, prompt) : THINK_CLOSING,
+    // A model goes on with its own line break after the tag, unless a grammar or a forced call forbids it.
+    openingAfterUntil: grammar !== undefined || calls?.mode === 'required' ? '\n\n' : '',
+    maxTokens: maxAnswerTokens(request, card),
+    grammar,
+    calls,
+  };
+  if (way === 'off') return [answer];
+  const reasoning: Stage = {
+    kind: 'reasoning',
+    opening: prompt.endsInReasoning ? '' : THINK_OPENING,
+    until: [THINK_END],
+    maxTokens: way === 'native' ? nativeBudget(budgetTokens, facts.contextTokens) : standInBudget(budgetTokens, effort),
+  };
+  return [reasoning, answer];
+}
+
+/** Closes, before it begins, the reasoning of a model whose template has no switch for it. */
+function reasoningSkip(template: ChatTemplate, prompt: Prompt): string {
+  if (prompt.endsInReasoning) return THINK_CLOSING;
+  return template.traits.thinking === 'tags' ? `${THINK_OPENING}${THINK_CLOSING}` : '';
+}
+
+function answerGrammar({ output }: GenerationRequest, conversation: Conversation): string | undefined {
+  if (output.type === 'text') return undefined;
+  if (conversation.answerPrefix !== '') {
+    throw new StudioError('invalid-parameter', 'response_format cannot be used with a partial assistant message.', {
+      param: 'response_format',
+    });
+  }
+  return output.type === 'json-object' ? jsonObjectGrammar() : compileJsonSchema(output.schema).grammar;
+}
+
+function callPlanOf(
+  request: GenerationRequest,
+  tools: readonly FunctionTool[],
+  spelling: ToolSpelling,
+): CallPlan | undefined {
+  if (tools.length === 0) return undefined;
+  return {
+    functions: tools.map((tool) => ({ name: tool.name, argumentsGrammar: argumentsGrammar(tool) })),
+    mode: request.toolChoice === 'auto' ? 'auto' : 'required',
+    isParallel: request.allowsParallelCalls,
+    opening: openingOf(spelling, request.allowsParallelCalls),
+  };
+}
+
+/** Names the function in the refusal: a request may bring twenty. */
+function argumentsGrammar(tool: FunctionTool): string {
+  try {
+    return compileJsonSchema(parametersOf(tool)).grammar;
+  } catch (thrown) {
+    if (!(thrown instanceof StudioError) || thrown.code !== 'invalid-parameter') throw thrown;
+    const message = `The parameters of the function ${tool.name} cannot be used: ${thrown.message}`;
+    throw new StudioError('invalid-parameter', message, { param: 'tools', cause: thrown });
+  }
+}
+
+function maxAnswerTokens({ limits }: GenerationRequest, card: ModelCard | undefined): number | undefined {
+  return card?.maxOutputIncludesReasoning ? undefined : (limits.maxOutputTokens ?? card?.maxOutput ?? undefined);
+}
+
+/** Some models count `max_tokens` over reasoning and answer: the card says which. */
+function maxTotalTokens({ limits }: GenerationRequest, card: ModelCard | undefined): number | undefined {
+  const { maxTotalOutputTokens } = limits;
+  if (!card?.maxOutputIncludesReasoning) return maxTotalOutputTokens;
+  const both = [limits.maxOutputTokens ?? card.maxOutput ?? undefined, maxTotalOutputTokens];
+  const known = both.filter((limit): limit is number => limit !== undefined);
+  return known.length > 0 ? Math.min(...known) : undefined;
+}

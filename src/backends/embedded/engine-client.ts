@@ -1,0 +1,265 @@
+/**
+ * Runs jobs on the engine child: waits in the queue, hands the plan over, routes what the child says to its call.
+ *
+ * A job belongs to one child. When the child dies its jobs fail, each once; jobs that wait keep their places and are
+ * served by the next child. After an abort the caller gets its stream back at once, while the sequences stay taken
+ * until the child says that they are free.
+ */
+import { StudioError } from '../../core/errors.ts';
+import type { Account, Clock } from '../../core/ports.ts';
+import type { DecodePlan, FromEngine, PromptSegment, WeightsFacts } from './engine-protocol.ts';
+import { Mailbox } from './mailbox.ts';
+import { FairQueue, type Slot } from './queue.ts';
+import { EngineSupervisor, type SupervisorOptions, type SupervisorPhase } from './supervisor.ts';
+
+/** What one job hears: the child's words about it, or that the child was lost. */
+export type JobMessage =
+  | Exclude<FromEngine, { type: 'step' | 'loading' | 'ready' | 'load-failed' | 'counted' | 'state' }>
+  | { readonly type: 'step-item'; readonly item: Extract<FromEngine, { type: 'step' }>['items'][number] }
+  | { readonly type: 'lost'; readonly error: StudioError };
+
+export interface Job {
+  readonly queueMs: number;
+  readonly messages: Mailbox<JobMessage>;
+  /** Stops the work; to be called in any case, at the end a no-op. */
+  cancel(): void;
+}
+
+/** For /metrics and for tests of leaks. */
+export interface EngineState {
+  readonly phase: SupervisorPhase;
+  readonly detail: string;
+  readonly waitingCalls: number;
+  readonly runningCalls: number;
+  readonly busySequences: number;
+  readonly warmTokens: number;
+  /** Children lost since the start. */
+  readonly restarts: number;
+}
+
+export interface EngineClientOptions extends SupervisorOptions {
+  readonly clock: Clock;
+  readonly queueLimit: number;
+  /** How long running calls may go on after `close`. */
+  readonly shutdownMs: number;
+  readonly onState?: ((state: EngineState) => void) | undefined;
+}
+
+interface RunningJob {
+  readonly messages: Mailbox<JobMessage>;
+  readonly slot: Slot;
+  isCancelled: boolean;
+}
+
+interface PendingCount {
+  readonly resolve: (tokens: number) => void;
+  readonly reject: (error: StudioError) => void;
+}
+
+export class EngineClient {
+  readonly #options: EngineClientOptions;
+  readonly #supervisor: EngineSupervisor;
+  readonly #queue: FairQueue;
+  readonly #jobs = new Map<string, RunningJob>();
+  readonly #counts = new Map<string, PendingCount>();
+  readonly #readiness = Promise.withResolvers<WeightsFacts>();
+  #facts: WeightsFacts | undefined;
+  #engineState = { busySequences: 0, warmTokens: 0 };
+  #restarts = 0;
+  #lastId = 0;
+  #closing: Promise<void> | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: EngineClientOptions) {
+    this.#options = options;
+    this.#queue = new FairQueue({ limit: options.queueLimit, clock: options.clock });
+    this.#supervisor = new EngineSupervisor(options, {
+      ready: (facts) => this.#engineIsReady(facts),
+      lost: (detail) => this.#engineIsLost(detail),
+      gaveUp: (detail) => this.#engineIsGivenUp(detail),
+      message: (message) => this.#hear(message),
+    });
+    // Whoever does not wait for readiness must not die of its rejection.
+    this.#readiness.promise.catch(() => {});
+    this.#supervisor.start();
+  }
+
+  /** Resolves when the weights are loaded for the first time; rejects when they cannot be. */
+  get ready(): Promise<WeightsFacts> {
+    return this.#readiness.promise;
+  }
+
+  /** The facts of the weights; undefined until they were loaded once. */
+  get facts(): WeightsFacts | undefined {
+    return this.#facts;
+  }
+
+  get engineProcessId(): number | undefined {
+    return this.#supervisor.processId;
+  }
+
+  state(): EngineState {
+    return {
+      phase: this.#supervisor.phase,
+      detail: this.#supervisor.detail,
+      waitingCalls: this.#queue.waiting,
+      runningCalls: this.#jobs.size,
+      busySequences: this.#engineState.busySequences,
+      warmTokens: this.#engineState.warmTokens,
+      restarts: this.#restarts,
+    };
+  }
+
+  /**
+   * Waits for a place and starts the plan. Undefined when `signal` aborted while waiting. The plan is made before the
+   * wait when the weights are known, so that a wrong request is refused at once and not after a minute in the line.
+   */
+  async run(
+    account: Account,
+    choices: number,
+    signal: AbortSignal,
+    makePlan: (facts: WeightsFacts) => DecodePlan,
+  ): Promise<Job | undefined> {
+    const earlyPlan = this.#facts ? makePlan(this.#facts) : undefined;
+    const slot = await this.#queue.enter(account.keyId, choices, signal);
+    if (!slot) return undefined;
+    try {
+      return this.#start(slot, earlyPlan ?? makePlan(await this.ready));
+    } catch (thrown) {
+      slot.release();
+      throw thrown;
+    }
+  }
+
+  /** How many tokens a prompt has. */
+  async count(prompt: readonly PromptSegment[]): Promise<number> {
+    const countId = this.#nextId('count');
+    return await new Promise((resolve, reject) => {
+      this.#counts.set(countId, { resolve, reject });
+      if (this.#supervisor.send({ type: 'count', countId, prompt })) return;
+      this.#counts.delete(countId);
+      reject(new StudioError('overloaded', undefined, { cause: new Error(this.#supervisor.detail) }));
+    });
+  }
+
+  /** Admits nobody any more, lets running calls end within `shutdownMs`, then ends the child. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const error = new StudioError('shutting-down');
+    this.#queue.close(error);
+    this.#readiness.reject(error);
+    if (this.#jobs.size > 0) {
+      const timer = Promise.withResolvers<void>();
+      const handle = setTimeout(timer.resolve, this.#options.shutdownMs);
+      const idle = new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+      await Promise.race([idle, timer.promise]);
+      clearTimeout(handle);
+    }
+    this.#failAll(error);
+    await this.#supervisor.stop();
+    this.#report();
+  }
+
+  #start(slot: Slot, plan: DecodePlan): Job {
+    const jobId = this.#nextId('job');
+    const job: RunningJob = { messages: new Mailbox(), slot, isCancelled: false };
+    if (!this.#supervisor.send({ type: 'generate', jobId, plan })) throw new StudioError('engine-failed');
+    this.#jobs.set(jobId, job);
+    this.#report();
+    return {
+      queueMs: slot.queueMs,
+      messages: job.messages,
+      cancel: () => {
+        if (job.isCancelled || !this.#jobs.has(jobId)) return;
+        job.isCancelled = true;
+        this.#supervisor.send({ type: 'cancel', jobId });
+      },
+    };
+  }
+
+  #nextId(kind: string): string {
+    this.#lastId++;
+    return `${kind}-${this.#lastId}`;
+  }
+
+  #hear(message: FromEngine): void {
+    switch (message.type) {
+      case 'step':
+        for (const item of message.items) this.#jobs.get(item.jobId)?.messages.push({ type: 'step-item', item });
+        return;
+      case 'accepted':
+      case 'choice-end':
+        this.#jobs.get(message.jobId)?.messages.push(message);
+        return;
+      case 'refused':
+      case 'done':
+      case 'failed':
+        this.#endJob(message.jobId, message);
+        return;
+      case 'counted':
+        this.#counts.get(message.countId)?.resolve(message.tokens);
+        this.#counts.delete(message.countId);
+        return;
+      case 'state':
+        this.#engineState = { busySequences: message.busySequences, warmTokens: message.warmTokens };
+        this.#report();
+        return;
+      case 'loading':
+      case 'ready':
+      case 'load-failed':
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #endJob(jobId: string, message: JobMessage): void {
+    const job = this.#jobs.get(jobId);
+    if (!job) return;
+    this.#jobs.delete(jobId);
+    job.messages.push(message);
+    job.messages.close();
+    job.slot.release();
+    if (this.#jobs.size === 0) this.#onIdle?.();
+    this.#report();
+  }
+
+  #engineIsReady(facts: WeightsFacts): void {
+    this.#facts = facts;
+    this.#readiness.resolve(facts);
+    if (!this.#closing) this.#queue.open(facts.sequences);
+    this.#report();
+  }
+
+  #engineIsLost(detail: string): void {
+    this.#restarts++;
+    // Paused first: the places that the lost jobs give back must not be taken before there is an engine again.
+    this.#queue.pause();
+    this.#failAll(new StudioError('engine-failed', undefined, { cause: new Error(`engine process ${detail}`) }));
+  }
+
+  #engineIsGivenUp(detail: string): void {
+    const error = new StudioError('overloaded', undefined, { cause: new Error(detail) });
+    this.#readiness.reject(new Error(detail));
+    this.#queue.close(error);
+    this.#failAll(error);
+  }
+
+  #failAll(error: StudioError): void {
+    for (const pending of this.#counts.values()) pending.reject(error);
+    this.#counts.clear();
+    for (const jobId of [...this.#jobs.keys()]) this.#endJob(jobId, { type: 'lost', error });
+    this.#engineState = { busySequences: 0, warmTokens: 0 };
+    this.#report();
+  }
+
+  #report(): void {
+    this.#options.onState?.(this.state());
+  }
+}

@@ -1,0 +1,183 @@
+/** The embedded backend: a GGUF model in a child process, behind the port of `core/ports.ts`. */
+import { randomInt } from 'node:crypto';
+import { StudioError } from '../../core/errors.ts';
+import type { GenerationStream } from '../../core/events.ts';
+import type { GenerationRequest } from '../../core/generation.ts';
+import type { ModelCard } from '../../core/models.ts';
+import type { Backend, CallContext, Clock, Logger } from '../../core/ports.ts';
+import { decodePlanOf, type PlanInput, promptFor } from './decode-plan.ts';
+import { EngineClient, type EngineState } from './engine-client.ts';
+import type { EngineOptions, WeightsFacts } from './engine-protocol.ts';
+import { JobEvents } from './events.ts';
+import { MAX_SEED } from './sampling.ts';
+import { ChatTemplate, type TemplateSource, type TemplateTraits } from './template.ts';
+import { spellingOf, type ToolSpelling } from './tool-prompt.ts';
+
+export type { EngineState } from './engine-client.ts';
+export type { EngineOptions, WeightsFacts } from './engine-protocol.ts';
+export type { ToolSpelling } from './tool-prompt.ts';
+
+export interface EmbeddedOptions {
+  readonly engine: EngineOptions;
+  /** The weights' name in logs and in `servedBy`, e.g. `qwen2.5-coder-1.5b`. */
+  readonly weightsName: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Calls that may wait for a sequence before 429. */
+  readonly queueLimit?: number | undefined;
+  /** How the model writes a call; `auto` decides by the weights. */
+  readonly toolSpelling?: ToolSpelling | 'auto' | undefined;
+  /** A Jinja chat template in place of the one in the weights. */
+  readonly chatTemplate?: string | undefined;
+  /** How long running calls may go on after `close`. */
+  readonly shutdownMs?: number | undefined;
+  /** How long the child may take to end before it is killed. */
+  readonly killAfterMs?: number | undefined;
+  readonly restartDelayMs?: number | undefined;
+  readonly maxFailedStarts?: number | undefined;
+  /** Told of every change, for metrics. */
+  readonly onState?: ((state: EngineState) => void) | undefined;
+  /** The engine program; another one in tests. */
+  readonly program?: string | undefined;
+}
+
+/** What `doctor` and `models` tell of the weights. */
+export interface EmbeddedFacts {
+  readonly weights: WeightsFacts;
+  readonly templateSource: TemplateSource;
+  /** Why the template of the weights is not used, when it is not. */
+  readonly templateComplaint: string | undefined;
+  readonly templateTraits: TemplateTraits;
+  readonly toolSpelling: ToolSpelling;
+}
+
+export interface EmbeddedBackend extends Backend {
+  /** Resolves when the weights are loaded; rejects, with a sentence for people, when they cannot be. */
+  readonly ready: Promise<EmbeddedFacts>;
+  /** Undefined until the weights are loaded. */
+  readonly facts: EmbeddedFacts | undefined;
+  state(): EngineState;
+  /** The prompt tokens a request would cost. Throws `overloaded` while there is no engine. */
+  countTokens(request: GenerationRequest, card?: ModelCard): Promise<number>;
+  /** The child's process id; undefined while there is none. */
+  readonly engineProcessId: number | undefined;
+}
+
+const QUEUE_LIMIT = 64;
+const SHUTDOWN_MS = 10_000;
+
+/** Starts loading the weights at once; calls that come before they are loaded wait in the queue. */
+export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend {
+  const client = new EngineClient({
+    engine: options.engine,
+    log: options.log,
+    clock: options.clock,
+    program: options.program,
+    killAfterMs: options.killAfterMs,
+    restartDelayMs: options.restartDelayMs,
+    maxFailedStarts: options.maxFailedStarts,
+    queueLimit: options.queueLimit ?? QUEUE_LIMIT,
+    shutdownMs: options.shutdownMs ?? SHUTDOWN_MS,
+    onState: options.onState,
+  });
+  let loaded: Loaded | undefined;
+  /** The weights stay the same when the child is replaced, so this is worked out once. */
+  const loadedFor = (facts: WeightsFacts): Loaded => {
+    loaded ??= loadedOf(facts, options);
+    return loaded;
+  };
+  const ready = client.ready.then((facts) => loadedFor(facts).facts);
+  ready.catch(() => {});
+
+  const planInput = (request: GenerationRequest, card: ModelCard | undefined, weights: WeightsFacts): PlanInput => {
+    const { template, facts } = loadedFor(weights);
+    return { request, card, facts: weights, template, spelling: facts.toolSpelling, randomSeed: randomInt(MAX_SEED) };
+  };
+
+  return {
+    id: 'embedded',
+    abilities: { choices: true, structuredOutput: true, thinkingBudget: true, toolChoice: true },
+    generate: (request, context) => generate(client, request, context, planInput),
+    health: () => {
+      const { phase, detail } = client.state();
+      return { isReady: phase === 'ready', detail };
+    },
+    close: () => client.close(),
+    ready,
+    get facts() {
+      return client.facts && loadedFor(client.facts).facts;
+    },
+    state: () => client.state(),
+    countTokens: async (request, card) => {
+      if (!client.facts) throw new StudioError('overloaded');
+      return client.count(promptFor(planInput(request, card, client.facts)).segments);
+    },
+    get engineProcessId() {
+      return client.engineProcessId;
+    },
+  };
+}
+
+interface Loaded {
+  readonly facts: EmbeddedFacts;
+  readonly template: ChatTemplate;
+}
+
+function loadedOf(weights: WeightsFacts, options: EmbeddedOptions): Loaded {
+  const template = ChatTemplate.of(weights, options.chatTemplate);
+  if (template.complaint) options.log.warn({ reason: template.complaint }, 'using the ChatML template');
+  const wanted = options.toolSpelling ?? 'auto';
+  const facts: EmbeddedFacts = {
+    weights,
+    templateSource: template.source,
+    templateComplaint: template.complaint,
+    templateTraits: template.traits,
+    toolSpelling: wanted === 'auto' ? spellingOf(weights, options.weightsName, template.traits) : wanted,
+  };
+  return { facts, template };
+}
+
+async function* generate(
+  client: EngineClient,
+  request: GenerationRequest,
+  context: CallContext,
+  planInput: (request: GenerationRequest, card: ModelCard | undefined, weights: WeightsFacts) => PlanInput,
+): GenerationStream {
+  const { signal } = context;
+  const events = new JobEvents(request, context);
+  let hasReasoningStage = false;
+  const job = await client.run(context.account, request.sampling.choices ?? 1, signal, (weights) => {
+    const plan = decodePlanOf(planInput(request, context.card, weights));
+    hasReasoningStage = plan.stages.length > 1;
+    return plan;
+  });
+  if (!job) {
+    yield* events.abort();
+    return;
+  }
+  events.admitted(job.queueMs, hasReasoningStage);
+  // The child is told at once, whoever is reading at that moment; closing the box wakes the reader.
+  const onAbort = (): void => {
+    job.cancel();
+    job.messages.close();
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    for (;;) {
+      const messages = await job.messages.take();
+      for (const message of messages ?? []) {
+        if (signal.aborted) break;
+        for (const event of events.push(message)) yield event;
+        if (events.hasEnded) return;
+      }
+      if (signal.aborted || !messages) {
+        yield* events.abort();
+        return;
+      }
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    job.cancel();
+  }
+}
