@@ -1,0 +1,73 @@
+/** One `generate` and its choices, as the scheduler keeps them. */
+import type { ChoiceCounts, DecodePlan, JobTimings } from '../engine-protocol.ts';
+import type { ChoiceDecoder, Move } from './choice-decoder.ts';
+import type { ChoiceSampler } from './sampling.ts';
+import type { Sequence } from './sequences.ts';
+
+/** A choice that has a sequence. */
+export interface Choice {
+  readonly job: Job;
+  readonly index: number;
+  readonly sequence: Sequence;
+  readonly decoder: ChoiceDecoder;
+  readonly sampler: ChoiceSampler;
+  /** All tokens the sequence is to hold before the next one is sampled. */
+  readonly tokens: number[];
+  /** Another choice of the job reads the prompt; this one begins with a copy. */
+  waitsForPrompt: boolean;
+}
+
+export class Job {
+  readonly id: string;
+  readonly plan: DecodePlan;
+  readonly prompt: readonly number[];
+  /** The prompt and what the first stage forces after it: what all choices begin with. */
+  readonly base: readonly number[];
+  /** What the first stages decided before anything was sampled; `end` when a limit allows no token at all. */
+  readonly firstMove: Move;
+  isEnded = false;
+  startedChoices = 0;
+  endedChoices = 0;
+  readonly #arrivedMs = performance.now();
+  #promptReadMs: number | undefined;
+  #firstTokenMs: number | undefined;
+  readonly #counts = new Map<number, ChoiceCounts>();
+
+  constructor(id: string, plan: DecodePlan, prompt: readonly number[], firstMove: Move) {
+    this.id = id;
+    this.plan = plan;
+    this.prompt = prompt;
+    this.firstMove = firstMove;
+    this.base = firstMove.kind === 'feed' ? [...prompt, ...firstMove.tokens] : prompt;
+  }
+
+  promptRead(): void {
+    this.#promptReadMs ??= this.#elapsedMs();
+  }
+
+  counted(choice: number, counts: ChoiceCounts): void {
+    this.#firstTokenMs ??= this.#elapsedMs();
+    this.#counts.set(choice, counts);
+  }
+
+  /** Of all choices together. */
+  get counts(): ChoiceCounts {
+    let output = 0;
+    let reasoning = 0;
+    for (const counts of this.#counts.values()) {
+      output += counts.output;
+      reasoning += counts.reasoning;
+    }
+    return { output, reasoning };
+  }
+
+  /** From the arrival in this process; what had not happened when the job ended counts as having taken until then. */
+  get timings(): JobTimings {
+    const totalMs = this.#elapsedMs();
+    return { promptMs: this.#promptReadMs ?? totalMs, firstTokenMs: this.#firstTokenMs ?? totalMs, totalMs };
+  }
+
+  #elapsedMs(): number {
+    return Math.round((performance.now() - this.#arrivedMs) * 10) / 10;
+  }
+}

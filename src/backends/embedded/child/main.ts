@@ -1,0 +1,104 @@
+/**
+ * The engine child's entry: loads the weights, then serves `engine-protocol.ts` over IPC until the parent goes.
+ * A process of its own, because a crash in native code must not take the server along.
+ */
+import { availableParallelism } from 'node:os';
+import type { EngineOptions, FromEngine, ToEngine, WeightsFacts } from '../engine-protocol.ts';
+import { type Engine, type LoadedWeights, loadWeights } from './binding.ts';
+import { closingBiasOf } from './closing-bias.ts';
+import { autoContextTokens } from './context-size.ts';
+import { Scheduler } from './scheduler.ts';
+import { ModelVocabulary } from './vocabulary.ts';
+
+/** The parent decides when we go: Ctrl-C reaches the whole group, and live streams are to be finished first. */
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
+process.on('disconnect', () => process.exit(0));
+
+function send(message: FromEngine): void {
+  // Nothing to do about a failure: it means that the parent is gone, and `disconnect` follows.
+  process.send?.(message, undefined, undefined, () => {});
+}
+
+async function main(): Promise<void> {
+  const options = JSON.parse(process.argv[2] ?? '{}') as EngineOptions;
+  const loading = progress();
+  const weights = await loadWeights(options.weightsFile, loading);
+  const engine = await weights.openContext({
+    sequences: options.sequences,
+    contextTokens: contextTokensOf(options, weights),
+    threads: options.threads === 'auto' ? threadsFor(weights) : options.threads,
+  });
+  const vocabulary = new ModelVocabulary(weights.tokeniser);
+  const closing = closingBiasOf(vocabulary);
+  const scheduler = new Scheduler({ engine, vocabulary, closing, sequences: options.sequences, send });
+  process.on('message', (message: ToEngine) => receive(scheduler, message));
+  send({ type: 'ready', facts: factsOf(weights, vocabulary, engine, options) });
+}
+
+function receive(scheduler: Scheduler, message: ToEngine): void {
+  switch (message.type) {
+    case 'generate':
+      scheduler.generate(message.jobId, message.plan);
+      return;
+    case 'cancel':
+      scheduler.cancel(message.jobId);
+      return;
+    case 'count':
+      scheduler.count(message.countId, message.prompt);
+      return;
+    case 'shutdown':
+      void scheduler.shutdown().finally(() => process.exit(0));
+      return;
+    default:
+      message satisfies never;
+  }
+}
+
+/** Tells of the loading by whole per cents. */
+function progress(): (share: number) => void {
+  let told = -1;
+  return (share) => {
+    const percent = Math.floor(share * 100);
+    if (percent === told) return;
+    told = percent;
+    send({ type: 'loading', share: percent / 100 });
+  };
+}
+
+/** Of what this process may still use, container limits included. The weights are in already; the context is what costs. */
+function contextTokensOf(options: EngineOptions, weights: LoadedWeights): number {
+  if (options.contextTokens !== 'auto') return options.contextTokens;
+  return autoContextTokens(weights.shape, options.sequences, process.availableMemory());
+}
+
+/** Cores that are good at arithmetic, but never more than the machine (or its container) really gives. */
+function threadsFor(weights: LoadedWeights): number {
+  return Math.max(1, Math.min(weights.cores, availableParallelism()));
+}
+
+function factsOf(
+  weights: LoadedWeights,
+  vocabulary: ModelVocabulary,
+  engine: Engine,
+  options: EngineOptions,
+): WeightsFacts {
+  const { architecture, name, chatTemplate, trainContextTokens } = weights.shape;
+  const { beginToken, endToken, size, spelling } = weights.tokeniser;
+  return {
+    architecture,
+    name,
+    chatTemplate,
+    bosText: beginToken === undefined ? '' : spelling(beginToken),
+    eosText: endToken === undefined ? '' : spelling(endToken),
+    controlTexts: vocabulary.controlTexts(),
+    vocabularySize: size,
+    trainContextTokens,
+    contextTokens: engine.contextTokens,
+    sequences: options.sequences,
+  };
+}
+
+main().catch((error: unknown) => {
+  const message = error instanceof Error ? error.message : String(error);
+  process.send?.({ type: 'load-failed', message } satisfies FromEngine, undefined, undefined, () => process.exit(1));
+});

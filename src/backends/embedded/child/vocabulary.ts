@@ -1,0 +1,150 @@
+/**
+ * Tokens and text, both ways, without ever losing a byte.
+ *
+ * A token's bytes are read from its spelling in the vocabulary, not by the native detokeniser: that one gives strings,
+ * and half a character cannot be a string.
+ */
+import type { PromptSegment } from '../engine-protocol.ts';
+import type { Tokeniser } from './binding.ts';
+
+/** What the decoder of a choice needs to know of the vocabulary. */
+export interface Vocabulary {
+  /** What a token adds to a text. Control tokens add nothing. */
+  bytes(token: number): Uint8Array;
+  /** A control token's spelling; undefined for every other token. */
+  controlText(token: number): string | undefined;
+  isEndOfGeneration(token: number): boolean;
+  /** Tokens of a text that follows other text; control tokens in it are meant. */
+  tokeniseForced(text: string): number[];
+}
+
+const NO_BYTES = new Uint8Array(0);
+/** A blank, as vocabularies of the SentencePiece family spell it. */
+const SENTENCE_PIECE_BLANK = '\u2581';
+
+export class ModelVocabulary implements Vocabulary {
+  readonly #tokeniser: Tokeniser;
+  readonly #bytes: (Uint8Array | undefined)[] = [];
+  readonly #encoder = new TextEncoder();
+  readonly #blanksStart: boolean;
+
+  constructor(tokeniser: Tokeniser) {
+    this.#tokeniser = tokeniser;
+    this.#blanksStart = this.#startsWithBlank(tokeniser.tokenise('a', false));
+  }
+
+  bytes(token: number): Uint8Array {
+    let bytes = this.#bytes[token];
+    if (bytes === undefined) {
+      bytes = this.#read(token);
+      this.#bytes[token] = bytes;
+    }
+    return bytes;
+  }
+
+  controlText(token: number): string | undefined {
+    return this.#tokeniser.tokenKind(token) === 'control' ? this.#tokeniser.spelling(token) : undefined;
+  }
+
+  isEndOfGeneration(token: number): boolean {
+    return this.#tokeniser.isEndOfGeneration(token);
+  }
+
+  tokeniseForced(text: string): number[] {
+    return this.#tokeniseAfter(text, true);
+  }
+
+  /** A prompt's tokens: segments apart, joined, with the begin token where the model wants one and has none yet. */
+  tokenisePrompt(segments: readonly PromptSegment[]): number[] {
+    const tokens: number[] = [];
+    for (const { kind, text } of segments) {
+      const last = tokens.at(-1);
+      const followsText = last !== undefined && this.controlText(last) === undefined;
+      const isControl = kind === 'control';
+      const piece = followsText ? this.#tokeniseAfter(text, isControl) : this.#tokeniser.tokenise(text, isControl);
+      for (const token of piece) tokens.push(token);
+    }
+    const { beginToken, prependsBeginToken } = this.#tokeniser;
+    if (prependsBeginToken && beginToken !== undefined && tokens[0] !== beginToken) tokens.unshift(beginToken);
+    return tokens;
+  }
+
+  /** Spellings of all control tokens, and of the tokens a model's makers added by name (`<tool_call>`). */
+  controlTexts(): string[] {
+    const texts: string[] = [];
+    for (let token = 0; token < this.#tokeniser.size; token++) {
+      const spelling = this.#tokeniser.spelling(token);
+      if (this.#tokeniser.isNamed(token) && spelling !== '') texts.push(spelling);
+    }
+    return texts;
+  }
+
+  /** All tokens whose text passes the test; a scan of the whole vocabulary, a tenth of a second. */
+  tokensWhere(test: (text: string) => boolean): number[] {
+    const tokens: number[] = [];
+    const decoder = new TextDecoder();
+    for (let token = 0; token < this.#tokeniser.size; token++) {
+      const bytes = this.#read(token);
+      if (bytes.length > 0 && test(decoder.decode(bytes))) tokens.push(token);
+    }
+    return tokens;
+  }
+
+  /** Some vocabularies put a blank before every text they tokenise; in the middle of a text that blank is false. */
+  #tokeniseAfter(text: string, controlTokens: boolean): number[] {
+    const plain = this.#tokeniser.tokenise(text, controlTokens);
+    if (!this.#blanksStart || !this.#startsWithBlank(plain)) return plain;
+    const guarded = this.#tokeniser.tokenise(`\n${text}`, controlTokens);
+    const guard = this.#tokeniser.tokenise('\n', false);
+    return guard.every((token, i) => guarded[i] === token) ? guarded.slice(guard.length) : plain;
+  }
+
+  #startsWithBlank(tokens: readonly number[]): boolean {
+    const first = tokens[0];
+    return first !== undefined && this.bytes(first)[0] === 0x20;
+  }
+
+  #read(token: number): Uint8Array {
+    const kind = this.#tokeniser.tokenKind(token);
+    if (kind === 'control' || kind === 'unused') return NO_BYTES;
+    const spelling = this.#tokeniser.spelling(token);
+    if (kind === 'byte') return byteOf(spelling) ?? this.#encoder.encode(this.#tokeniser.detokenise(token));
+    switch (this.#tokeniser.kind) {
+      case 'byte-pair':
+        return bytesOfBytePairSpelling(spelling) ?? this.#encoder.encode(spelling);
+      case 'sentence-piece':
+        return this.#encoder.encode(spelling.replaceAll(SENTENCE_PIECE_BLANK, ' '));
+      case 'other':
+        return this.#encoder.encode(this.#tokeniser.detokenise(token));
+    }
+  }
+}
+
+/** `<0xE4>` is how SentencePiece vocabularies spell a byte. */
+function byteOf(spelling: string): Uint8Array | undefined {
+  const match = /^<0x([0-9A-Fa-f]{2})>$/.exec(spelling);
+  return match?.[1] === undefined ? undefined : Uint8Array.of(Number.parseInt(match[1], 16));
+}
+
+/**
+ * Byte-pair vocabularies of the GPT-2 family spell each byte by one character: printable ones by themselves, the rest,
+ * in order, by the characters from U+0100. A spelling with any other character was added by name and is text as it is.
+ */
+export function bytesOfBytePairSpelling(spelling: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(spelling.length);
+  for (let i = 0; i < spelling.length; i++) {
+    const byte = BYTE_OF_CHARACTER.get(spelling.charCodeAt(i));
+    if (byte === undefined) return undefined;
+    bytes[i] = byte;
+  }
+  return bytes;
+}
+
+const BYTE_OF_CHARACTER: ReadonlyMap<number, number> = (() => {
+  const isPrintable = (byte: number): boolean =>
+    (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
+  const map = new Map<number, number>();
+  let next = 0x100;
+  for (let byte = 0; byte < 256; byte++) map.set(isPrintable(byte) ? byte : next++, byte);
+  return map;
+})();
