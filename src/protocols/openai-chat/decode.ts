@@ -2,7 +2,7 @@
  * A body of `POST …/chat/completions` → canonical request and reply plan (openai-chat reference §2–§8, §10–§13).
  *
  * Checks run in the order that reference §18.3 ends with: body, `model`, `messages`, types, structures, then what holds
- * between messages. Ranges and whatever depends on the model are checked in the pipeline.
+ * between messages. Ranges, what members ask of each other and what depends on the model are checked in the pipeline.
  */
 import type { z } from 'zod';
 import { type ErrorCode, StudioError } from '../../core/errors.ts';
@@ -18,7 +18,7 @@ import type {
   ToolChoice,
 } from '../../core/generation.ts';
 import type { Decoded, ReplyPlan } from '../protocol.ts';
-import { checkHistory } from './history.ts';
+import { checkToolResults } from './history.ts';
 import { cacheMarkOf, decodeMessages } from './messages.ts';
 import {
   type ChatParameters,
@@ -49,15 +49,13 @@ export function decodeChatRequest(body: unknown): Decoded<ChatReplyPlan> {
   const turns = decodeMessages(parse(messagesSchema, messages, 'invalid-parameter'));
   const parameters = parse(parametersSchema, body, 'invalid-value');
   const structures = parse(structuresSchema, body, 'invalid-parameter');
-  const tools = decodeTools(structures);
-  const toolChoice = decodeToolChoice(structures, tools);
-  checkHistory(turns);
+  checkToolResults(turns);
   const request: GenerationRequest = {
     model,
     instructions: [],
     turns,
-    tools,
-    toolChoice,
+    tools: decodeTools(structures),
+    toolChoice: decodeToolChoice(structures),
     allowsParallelCalls: parameters.parallel_tool_calls ?? false,
     output: decodeOutput(structures),
     sampling: decodeSampling(parameters, structures),
@@ -100,19 +98,9 @@ function decodeTools({ tools }: ChatStructures): FunctionTool[] {
   }));
 }
 
-function decodeToolChoice({ tool_choice: choice }: ChatStructures, tools: readonly FunctionTool[]): ToolChoice {
+function decodeToolChoice({ tool_choice: choice }: ChatStructures): ToolChoice {
   if (choice === undefined || choice === null) return 'auto';
-  if (typeof choice === 'object') {
-    const { name } = choice.function;
-    if (!tools.some((tool) => tool.name === name)) {
-      throw new StudioError('invalid-parameter', texts.undeclaredToolChoice(name));
-    }
-    return { name };
-  }
-  if (choice === 'required' && tools.length === 0) {
-    throw new StudioError('invalid-parameter', texts.REQUIRED_WITHOUT_TOOLS);
-  }
-  return choice;
+  return typeof choice === 'object' ? { name: choice.function.name } : choice;
 }
 
 /** The SDKs demand a name of the caller, the service does not. */
@@ -139,17 +127,14 @@ function decodeOutput({ response_format: format }: ChatStructures): OutputFormat
   }
 }
 
-/** Above it, and with an explicit `null`, the service switches top-k off (reference §3). */
-const MAX_TOP_K = 100;
-/** Top-k off, inside. */
+/** Top-k off, inside; on the wire an explicit `null` says so (reference §3). */
 const TOP_K_OFF = 0;
 
 function decodeSampling(parameters: ChatParameters, { stop }: ChatStructures): Sampling {
-  const topK = parameters.top_k;
   return {
     temperature: parameters.temperature ?? undefined,
     topP: parameters.top_p ?? undefined,
-    topK: topK === null || (topK !== undefined && topK > MAX_TOP_K) ? TOP_K_OFF : topK,
+    topK: parameters.top_k === null ? TOP_K_OFF : parameters.top_k,
     presencePenalty: parameters.presence_penalty ?? undefined,
     repetitionPenalty: parameters.repetition_penalty ?? undefined,
     seed: parameters.seed ?? undefined,
@@ -160,17 +145,14 @@ function decodeSampling(parameters: ChatParameters, { stop }: ChatStructures): S
   };
 }
 
-/** A list of numbers is a list of single tokens, a list of lists is a list of sequences. Empty stops never match. */
+/** A list of numbers is a list of single tokens, a list of lists is a list of sequences. */
 function decodeStop(stop: ChatStructures['stop']): Pick<Sampling, 'stopTexts' | 'stopTokens'> {
   if (stop === undefined || stop === null) return {};
-  const entries: readonly (string | number | readonly number[])[] = typeof stop === 'string' ? [stop] : stop;
   const stopTexts: string[] = [];
   const stopTokens: (readonly number[])[] = [];
-  for (const entry of entries) {
-    if (typeof entry === 'number') stopTokens.push([entry]);
-    else if (entry.length === 0) continue;
-    else if (typeof entry === 'string') stopTexts.push(entry);
-    else stopTokens.push(entry);
+  for (const entry of typeof stop === 'string' ? [stop] : stop) {
+    if (typeof entry === 'string') stopTexts.push(entry);
+    else stopTokens.push(typeof entry === 'number' ? [entry] : entry);
   }
   return {
     stopTexts: stopTexts.length > 0 ? stopTexts : undefined,

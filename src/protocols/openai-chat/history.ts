@@ -1,19 +1,13 @@
 /**
- * What must hold between the turns of a conversation (openai-chat reference §6 "History validation texts", §18.3).
- * Pure, on canonical turns: nothing here is of this wire but the words.
+ * What must hold between calls and their results in a conversation (openai-chat reference §6 "History validation
+ * texts"). Pure, on canonical turns: nothing here is of this wire but the words.
  */
 import { StudioError } from '../../core/errors.ts';
 import type { Turn } from '../../core/generation.ts';
 import * as texts from './texts.ts';
 
-/** Throws when no turn is the user's, or when calls and results do not pair. */
-export function checkHistory(turns: readonly Turn[]): void {
-  if (!turns.some(({ role }) => role === 'user')) throw new StudioError('invalid-parameter', texts.NO_USER_MESSAGE);
-  checkToolResults(turns);
-}
-
 /** Every result answers a call of the assistant turn right before its run of tool turns, and every call is answered. */
-function checkToolResults(turns: readonly Turn[]): void {
+export function checkToolResults(turns: readonly Turn[]): void {
   let callIds = new Set<string>();
   let unanswered = new Set<string>();
   for (const [index, turn] of turns.entries()) {

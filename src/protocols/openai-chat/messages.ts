@@ -79,29 +79,26 @@ function decodeArguments(inputText: string): string {
 
 /**
  * One message may hold the results of several calls, each part naming its own ("Context cache", merged parallel tool
- * results). Neighbouring parts of one call are one result.
+ * results). Neighbouring parts of one call are one result; a mark on a part is the result's.
  */
 function decodeToolResults(message: ChatToolMessage): ToolResultPart[] {
-  const results: { callId: string; parts: (TextPart | ImagePart)[] }[] = [];
-  const open = (callId: string | null | undefined): (TextPart | ImagePart)[] => {
+  const results: { callId: string; parts: (TextPart | ImagePart)[]; cacheMark: CacheMark | undefined }[] = [];
+  const resultOf = (callId: string | null | undefined) => {
     if (!callId) throw new StudioError('invalid-parameter', texts.missingOrInvalid('tool_call_id'));
     const last = results.at(-1);
-    if (last?.callId === callId) return last.parts;
-    const parts: (TextPart | ImagePart)[] = [];
-    results.push({ callId, parts });
-    return parts;
+    if (last?.callId === callId) return last;
+    const result: (typeof results)[number] = { callId, parts: [], cacheMark: undefined };
+    results.push(result);
+    return result;
   };
-  if (message.content.length === 0) open(message.tool_call_id);
+  if (message.content.length === 0) resultOf(message.tool_call_id);
   for (const part of message.content) {
-    open(part.tool_call_id ?? message.tool_call_id).push(part.type === 'text' ? decodeText(part) : decodeImage(part));
+    const result = resultOf(part.tool_call_id ?? message.tool_call_id);
+    const { cacheMark, ...rest } = part.type === 'text' ? decodeText(part) : decodeImage(part);
+    result.parts.push(rest);
+    result.cacheMark ??= cacheMark;
   }
-  return results.map(({ callId, parts }) => ({
-    type: 'tool-result',
-    callId,
-    parts,
-    isError: false,
-    cacheMark: parts.find((part) => part.cacheMark)?.cacheMark,
-  }));
+  return results.map((result) => ({ type: 'tool-result', ...result, isError: false }));
 }
 
 type PartOf<Type extends ChatContentPart['type']> = Extract<ChatContentPart, { type: Type }>;

@@ -16,7 +16,6 @@ export const UNEXPECTED_ITEM = `${MODEL_LAYER}The provided messages input is inv
 export const BAD_URL = `${MODEL_LAYER}The provided URL does not appear to be valid. Ensure it is correctly formatted.`;
 export const BAD_VIDEO = `${MODEL_LAYER}Invalid video file.`;
 export const BAD_AUDIO = `${MODEL_LAYER}The audio is empty`;
-export const NO_USER_MESSAGE = `${MODEL_LAYER}The input messages do not contain elements with the role of user.`;
 
 export const EMPTY_TOOL_CALLS = `${MODEL_LAYER}Empty tool_calls is not supported in message.`;
 export const ARGUMENTS_NOT_JSON = `${MODEL_LAYER}The "function.arguments" parameter of the code model must be in JSON format.`;
@@ -34,7 +33,7 @@ export function tooShort(parameter: string): string {
 
 /** Recorded with `messages.[0].role`. */
 export function unknownRole(role: unknown, index: number): string {
-  return `${String(role)} is not one of ['system', 'assistant', 'user', 'tool', 'function'] - 'messages.[${index}].role'`;
+  return `${shown(role)} is not one of ['system', 'assistant', 'user', 'tool', 'function'] - 'messages.[${index}].role'`;
 }
 
 /** Recorded with "but got an object instead". */
@@ -55,11 +54,7 @@ export function badType(
 }
 
 export function badResponseFormat(type: unknown): string {
-  return `Unknown format of response_format, response_format should be a dict, includes 'type' and an optional key 'json_schema'. The response_format type from user is ${String(type)}.`;
-}
-
-export function undeclaredToolChoice(name: string): string {
-  return `${MODEL_LAYER}Invalid value for "tool_choice": no function named "${name}" was specified in the "tools" parameter.`;
+  return `Unknown format of response_format, response_format should be a dict, includes 'type' and an optional key 'json_schema'. The response_format type from user is ${shown(type)}.`;
 }
 
 /** The page's generic text. */
@@ -75,8 +70,11 @@ export function badToolName(index: number): string {
 /** Our words: the service's are unknown. */
 export const FUNCTION_ROLE =
   "Messages with role 'function' are not supported; send the result as role 'tool' with its 'tool_call_id'.";
-/** Our words: the service's are unknown. */
-export const REQUIRED_WITHOUT_TOOLS = 'Invalid value for "tool_choice": "required" needs the "tools" parameter.';
+
+/** A caller's value in our words: never more than a word of it. */
+function shown(value: unknown): string {
+  return String(value).slice(0, 64);
+}
 
 function typeWithArticle(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
