@@ -43,6 +43,8 @@ export interface RunningServer {
   readonly baseUrl: string;
   /** Resolves when the engine has loaded its weights (at once without an engine); rejects when it cannot. */
   readonly ready: Promise<void>;
+  /** Writes every receipt that is still in memory. */
+  flush(): Promise<void>;
   /** Refuses new calls, lets live ones finish within the configured grace, then ends. */
   close(): Promise<void>;
 }
@@ -104,7 +106,13 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   }
   const { port } = app.server.address() as AddressInfo;
   const host = config.server.host === '0.0.0.0' ? '127.0.0.1' : config.server.host;
-  return { port, baseUrl: `http://${host}:${port}`, ready: backends.embedded?.backend.ready() ?? Promise.resolve(), close };
+  return {
+    port,
+    baseUrl: `http://${host}:${port}`,
+    ready: backends.embedded?.backend.ready() ?? Promise.resolve(),
+    flush: () => ledger.flush(),
+    close,
+  };
 }
 
 /** Time for the error frames of calls that a shutdown has cut. */
@@ -141,14 +149,25 @@ function createBackends(config: Config, options: StartOptions, log: Logger): Bac
 }
 
 function createUpstream(upstream: UpstreamConfig, log: Logger): Backend {
-  return createUpstreamBackend({ id: upstream.id, baseUrl: upstream.baseUrl, apiKey: upstream.apiKey, quirks: upstream.quirks, log });
+  return createUpstreamBackend({
+    id: upstream.id,
+    baseUrl: upstream.baseUrl,
+    apiKey: upstream.apiKey,
+    quirks: upstream.quirks,
+    log,
+  });
 }
 
 function createEngine(config: Config, options: StartOptions, log: Logger): NonNullable<Backends['embedded']> {
   if (!options.weights) throw new Error('the engine is enabled and no weights were given');
   const { file, name, toolSpelling } = options.weights;
   const backend = createEmbeddedBackend({
-    engine: { weightsFile: file, sequences: config.engine.sequences, contextTokens: config.engine.contextTokens, threads: config.engine.threads },
+    engine: {
+      weightsFile: file,
+      sequences: config.engine.sequences,
+      contextTokens: config.engine.contextTokens,
+      threads: config.engine.threads,
+    },
     weightsName: name,
     toolSpelling,
     queueLimit: config.engine.queueLimit,
@@ -159,13 +178,21 @@ function createEngine(config: Config, options: StartOptions, log: Logger): NonNu
 }
 
 function addEngineGauges(metrics: MetricsRegistry, engine: EmbeddedBackend): void {
-  metrics.gauge('atelier_engine_busy_sequences', 'Sequences that decode or read a prompt.', () => engine.state().busySequences);
+  metrics.gauge(
+    'atelier_engine_busy_sequences',
+    'Sequences that decode or read a prompt.',
+    () => engine.state().busySequences,
+  );
   metrics.gauge('atelier_engine_waiting_calls', 'Calls that wait for a sequence.', () => engine.state().waitingCalls);
   metrics.gauge('atelier_engine_warm_tokens', 'Tokens kept warm in sequences.', () => engine.state().warmTokens);
 }
 
 /** What GET /models tells: the catalogue, and the weights themselves where the catalogue does not know them. */
-function modelLister(catalogue: ModelCatalogue, router: Router, backends: Backends): Pick<WirePorts, 'listModels' | 'findModel'> {
+function modelLister(
+  catalogue: ModelCatalogue,
+  router: Router,
+  backends: Backends,
+): Pick<WirePorts, 'listModels' | 'findModel'> {
   const listed = (card: ModelCard): ListedModel => {
     const route = router.resolve(card.id, card);
     return { card, servedBy: route?.servedBy, isStandIn: route?.isStandIn ?? false };
@@ -178,7 +205,10 @@ function modelLister(catalogue: ModelCatalogue, router: Router, backends: Backen
   const own = [backends.embedded?.weightsName, ...backends.routing.rules.map(({ pattern }) => pattern)].filter(
     (id): id is string => id !== undefined && !id.includes('*') && catalogue.find(id) === undefined,
   );
-  return { listModels: () => [...own.flatMap((id) => findModel(id) ?? []), ...catalogue.list().map(listed)], findModel };
+  return {
+    listModels: () => [...own.flatMap((id) => findModel(id) ?? []), ...catalogue.list().map(listed)],
+    findModel,
+  };
 }
 
 function once(action: () => Promise<void>): () => Promise<void> {

@@ -32,7 +32,7 @@ function mayImport(from: string, to: string): boolean {
     return dirname(to) === 'pipeline';
   }
   if (area === 'backends') return to.startsWith('backends/parsers/') || sharesFolder(from, to, 2);
-  if (area === 'stores') return sharesFolder(from, to, 2) || dirname(to) === 'stores';
+  if (area === 'stores') return sharesFolder(from, to, 2) || to.startsWith('stores/migrations/');
   if (area === 'http') return to.startsWith('protocols/') || to.startsWith('admin/');
   if (area === 'cli')
     return to.startsWith('cli/') || to === 'config.ts' || to.startsWith('admin/') || to.startsWith('weights/');
