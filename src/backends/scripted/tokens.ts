@@ -1,0 +1,76 @@
+/**
+ * Tokens of scripted answers: a word or a sign, with the blanks before it; Chinese, Japanese and Korean characters one
+ * by one. Not any model's tokens, but always the same ones, so counts can be worked out by hand.
+ */
+import type { ContentPart, GenerationRequest } from '../../core/generation.ts';
+import { type InputUsage, NO_USAGE } from '../../core/usage.ts';
+
+/** What a scripted model counts for a piece it does not look at. */
+const IMAGE_TOKENS = 256;
+const VIDEO_TOKENS = 1024;
+const AUDIO_TOKENS = 128;
+
+const CJK = String.raw`\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}`;
+const WORD = String.raw`[[\p{L}\p{N}\p{M}_]--[${CJK}]]+`;
+const TOKEN = new RegExp(String.raw`\s*(?:[${CJK}]|${WORD}|[^\s])|\s+`, 'gv');
+
+/** The tokens of a text; joined they are the text. */
+export function tokenise(text: string): string[] {
+  return text.toWellFormed().match(TOKEN) ?? [];
+}
+
+export function countTokens(text: string): number {
+  return tokenise(text).length;
+}
+
+/** What a request costs to read: all its text, its tool definitions as JSON, a fixed price for other pieces. */
+export function countInput(request: GenerationRequest): InputUsage {
+  const media = { text: 0, image: 0, video: 0, audio: 0 };
+  const count = (parts: readonly ContentPart[]): void => {
+    for (const part of parts) countPart(part, media, count);
+  };
+  count(request.instructions);
+  for (const turn of request.turns) count(turn.parts);
+  const toolDefinitions = request.tools.reduce((sum, tool) => sum + countTokens(JSON.stringify(tool)), 0);
+  const { text, image, video, audio } = media;
+  return {
+    ...NO_USAGE.input,
+    total: text + image + video + audio + toolDefinitions,
+    image,
+    video,
+    audio,
+    toolDefinitions,
+  };
+}
+
+function countPart(
+  part: ContentPart,
+  counts: { text: number; image: number; video: number; audio: number },
+  countAll: (parts: readonly ContentPart[]) => void,
+): void {
+  switch (part.type) {
+    case 'text':
+    case 'reasoning':
+      counts.text += countTokens(part.text);
+      return;
+    case 'tool-call':
+      counts.text += countTokens(part.name) + countTokens(part.inputText);
+      return;
+    case 'tool-result':
+      countAll(part.parts);
+      return;
+    case 'image':
+      counts.image += IMAGE_TOKENS;
+      return;
+    case 'video':
+      counts.video += VIDEO_TOKENS;
+      return;
+    case 'audio':
+      counts.audio += AUDIO_TOKENS;
+      return;
+    case 'file':
+      return;
+    default:
+      part satisfies never;
+  }
+}
