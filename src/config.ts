@@ -18,6 +18,8 @@ import {
   yamlSource,
 } from './config-source.ts';
 
+export { didYouMean } from './config-source.ts';
+
 const MEBIBYTE = 1024 * 1024;
 
 const wholeNumber = (min: number, max: number) => {

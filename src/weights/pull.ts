@@ -2,7 +2,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { copyFile, mkdir, readlink, rm, symlink } from 'node:fs/promises';
 import path from 'node:path';
-import { didYouMean } from '../config-source.ts';
+import { didYouMean } from '../config.ts';
 import { DiskError, DownloadError, type DownloadProgress, download } from './download.ts';
 import { withFileLock } from './file-lock.ts';
 import { isGguf } from './gguf.ts';

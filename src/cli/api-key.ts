@@ -1,0 +1,74 @@
+/**
+ * The key of this machine's own user: made on the first start and kept in a file that only the user can read, so that
+ * every start can print settings to paste and `atelier chat` works at once (docs/decisions/0005-first-key.md).
+ */
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Config } from '../config.ts';
+import type { KeyStore } from '../core/ports.ts';
+import { systemClock } from '../core/system.ts';
+
+export interface LocalKey {
+  readonly secret: string;
+  readonly file: string;
+  /** Made by this call. */
+  readonly isNew: boolean;
+}
+
+/** Where the key of this user is kept. */
+export function apiKeyFile(config: Pick<Config, 'home'>): string {
+  return path.join(config.home, 'api-key');
+}
+
+/**
+ * The kept key, made when the store has none at all. Undefined when the user has keys but the kept one is gone or
+ * revoked: then it is theirs to choose, and nothing is made behind their back.
+ */
+export async function ensureLocalKey(config: Pick<Config, 'home'>): Promise<LocalKey | undefined> {
+  const file = apiKeyFile(config);
+  return withKeyStore(config, async (keys) => {
+    const kept = await readSecret(file);
+    if (kept !== undefined && keys.verify(kept)) return { secret: kept, file, isNew: false };
+    if (keys.list().some((key) => key.revokedAtMs === null)) return undefined;
+    const { key, secret } = keys.create('default');
+    await rm(file, { force: true });
+    try {
+      await writeFile(file, `${secret}\n`, { mode: 0o600, flag: 'wx' });
+    } catch (error) {
+      // Another first start was quicker; one key is enough.
+      keys.revoke(key.id);
+      const theirs = await readSecret(file);
+      if (theirs === undefined) throw error;
+      return { secret: theirs, file, isNew: false };
+    }
+    return { secret, file, isNew: true };
+  });
+}
+
+/** The kept key, unchecked; undefined when there is none. */
+export async function readLocalKey(config: Pick<Config, 'home'>): Promise<string | undefined> {
+  return readSecret(apiKeyFile(config));
+}
+
+/** Opens the key store of a home for one action. */
+export async function withKeyStore<Result>(
+  config: Pick<Config, 'home'>,
+  action: (keys: KeyStore) => Promise<Result> | Result,
+): Promise<Result> {
+  // The database is loaded only by the commands that need it.
+  const [{ openDatabase }, { createKeyStore }] = await Promise.all([
+    import('../stores/sqlite/database.ts'),
+    import('../stores/sqlite/keys.ts'),
+  ]);
+  const database = await openDatabase(path.join(config.home, 'atelier.db'));
+  try {
+    return await action(createKeyStore(database, systemClock));
+  } finally {
+    await database.close();
+  }
+}
+
+async function readSecret(file: string): Promise<string | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return text.trim() === '' ? undefined : text.trim();
+}

@@ -1,0 +1,104 @@
+/** `atelier serve` */
+import { confirm, isCancel } from '@clack/prompts';
+import pino from 'pino';
+import { type Config, type ConfigFlags, loadConfig } from '../../config.ts';
+import type { ResolvedWeights } from '../../weights/resolve.ts';
+import { apiKeyFile, ensureLocalKey, type LocalKey } from '../api-key.ts';
+import { findFreePort, ownerOfPort, probePort } from '../port-owner.ts';
+import { settingsText } from '../settings-text.ts';
+import { note, say, styled, UserError } from '../terminal.ts';
+import { bringWeights } from '../weights-view.ts';
+
+/** A terminal and the launcher above may both pass on one Ctrl-C; only a later one means hurry. */
+const SAME_SIGNAL_MS = 1000;
+
+/** Brings weights, starts, prints the settings, and serves until a signal. */
+export async function serve(flags: ConfigFlags, version: string): Promise<void> {
+  const wanted = loadConfig({ flags });
+  for (const warning of wanted.warnings) note(`${styled('yellow', 'note', process.stderr)} ${warning}`);
+  // Before the weights: nobody should wait for a download to learn of a taken port.
+  const config = await withUsablePort(wanted);
+  const key = await ensureLocalKey(config);
+  const weights = config.engine.enabled ? await bringWeights(config) : undefined;
+  const { startServer } = await import('../../main.ts');
+  // Results go to stdout, logs to stderr: either can be read by a program.
+  const log = pino({ level: config.log.level }, pino.destination(2));
+  const stopped = untilSignal();
+  const server = await startServer(config, { log, weights: weights && engineWeights(weights) });
+  if (weights) note(`Loading ${weights.name}…`);
+  const outcome = await Promise.race([server.ready.then(() => 'ready' as const, asUserError), stopped]);
+  if (outcome === 'ready') {
+    say(settingsText({ version, baseUrl: server.baseUrl, ...keyFacts(config, key), ...answerFacts(config, weights) }));
+    await stopped;
+  }
+  if (!(outcome instanceof UserError)) note('Finishing what is running…');
+  await server.close();
+  if (outcome instanceof UserError) throw outcome;
+  // Anything still open by now belongs to nobody.
+  process.exit(0);
+}
+
+function asUserError(error: unknown): UserError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new UserError(`The engine could not load the weights: ${reason}\nFix: atelier doctor finds out why.`);
+}
+
+function engineWeights({ file, name, entry }: ResolvedWeights) {
+  return { file, name, toolSpelling: entry?.toolSpelling };
+}
+
+/** Resolves at the first signal to stop; a later one ends the program at once. */
+function untilSignal(): Promise<'stopped'> {
+  return new Promise((resolve) => {
+    let firstAtMs: number | undefined;
+    const onSignal = () => {
+      firstAtMs ??= performance.now();
+      if (performance.now() - firstAtMs > SAME_SIGNAL_MS) process.exit(130);
+      resolve('stopped');
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  });
+}
+
+async function withUsablePort(config: Config): Promise<Config> {
+  const { host, port } = config.server;
+  if (port === 0) return config;
+  const state = await probePort(host, port);
+  if (state === 'free') return config;
+  if (state !== 'taken')
+    throw new UserError(
+      `Cannot listen on ${host}:${port}: ${state.refusal}\nFix: choose another with --port or --host.`,
+    );
+  const owner = (await ownerOfPort(port)) ?? 'another program';
+  const free = await findFreePort(host, port);
+  const taken = `Port ${port} is taken by ${owner}.`;
+  if (process.stdin.isTTY && process.stdout.isTTY) {
+    const answer = await confirm({ message: `${taken} Use port ${free} instead?` });
+    if (answer === true && !isCancel(answer)) return { ...config, server: { ...config.server, port: free } };
+  }
+  throw new UserError(`${taken}\nFix: stop it, or use a free port: PORT=${free} npm start (or --port ${free})`);
+}
+
+function keyFacts(config: Config, key: LocalKey | undefined): { secret: string | undefined; keyNote: string } {
+  if (!config.auth.required)
+    return { secret: key?.secret ?? 'any', keyNote: 'keys are not asked for (auth.required is false)' };
+  if (!key)
+    return {
+      secret: undefined,
+      keyNote: `the key in ${apiKeyFile(config)} is gone or revoked; more: atelier keys create`,
+    };
+  return {
+    secret: key.secret,
+    keyNote: `${key.isNew ? 'made just now, ' : ''}kept in ${key.file}; more: atelier keys create`,
+  };
+}
+
+function answerFacts(config: Config, weights: ResolvedWeights | undefined): { answeredBy: string; model: string } {
+  if (config.scripted) return { answeredBy: 'Every model is answered by a script.', model: 'qwen-plus' };
+  if (weights) return { answeredBy: `${weights.name} stands in for every text model.`, model: 'qwen-plus' };
+  const route = config.models[0];
+  return {
+    answeredBy: 'Upstreams answer.',
+    model: route && !route.pattern.includes('*') ? route.pattern : 'qwen-plus',
+  };
+}

@@ -1,0 +1,43 @@
+/** A server inside this process, on a port the system chooses, for commands that need one and find none. */
+import type { Config } from '../config.ts';
+import type { Logger } from '../core/ports.ts';
+import type { ResolvedWeights } from '../weights/resolve.ts';
+
+export interface LocalServer {
+  readonly baseUrl: string;
+  close(): Promise<void>;
+}
+
+const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Starts it, and waits until its engine has loaded. Only this machine reaches it. */
+export async function startLocalServer(config: Config, weights: ResolvedWeights | undefined): Promise<LocalServer> {
+  const { startServer } = await import('../main.ts');
+  const local = { ...config, server: { ...config.server, host: '127.0.0.1', port: 0 } };
+  const engineWeights = weights && {
+    file: weights.file,
+    name: weights.name,
+    toolSpelling: weights.entry?.toolSpelling,
+  };
+  const server = await startServer(local, { log: SILENT, weights: engineWeights });
+  try {
+    await server.ready;
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  return server;
+}
+
+/** Whose server answers at the URL: Atelier, somebody else, or nobody. */
+export async function whoAnswers(baseUrl: string, timeoutMs = 2000): Promise<'atelier' | 'other' | 'nobody'> {
+  try {
+    const response = await fetch(`${baseUrl}/health`, { signal: AbortSignal.timeout(timeoutMs) });
+    const body = (await response.json().catch(() => undefined)) as
+      | { version?: unknown; backends?: unknown }
+      | undefined;
+    return body?.version !== undefined && body.backends !== undefined ? 'atelier' : 'other';
+  } catch (error) {
+    return error instanceof Error && error.name === 'TimeoutError' ? 'other' : 'nobody';
+  }
+}

@@ -1,0 +1,57 @@
+/** What a start prints: where the server is and what to paste into a program that was written for Model Studio. */
+import { styled } from './terminal.ts';
+
+export interface ServerFacts {
+  readonly version: string;
+  readonly baseUrl: string;
+  /** Undefined when the user keeps keys elsewhere. */
+  readonly secret: string | undefined;
+  readonly keyNote: string;
+  /** `qwen2.5-coder-1.5b answers every text model`, for a person. */
+  readonly answeredBy: string;
+  /** A model id that works. */
+  readonly model: string;
+}
+
+/** The whole text, ready to print. */
+export function settingsText(facts: ServerFacts): string {
+  const url = `${facts.baseUrl}/compatible-mode/v1`;
+  const key = facts.secret ?? 'YOUR_KEY';
+  return [
+    `${styled('bold', `Atelier ${facts.version} is ready.`)} ${facts.answeredBy}`,
+    '',
+    `  ${styled('bold', 'Base URL')}  ${url}`,
+    `  ${styled('bold', 'API key')}   ${key}`,
+    `            ${styled('dim', facts.keyNote)}`,
+    '',
+    heading('Any OpenAI SDK, by environment'),
+    `  export OPENAI_BASE_URL=${url}`,
+    `  export OPENAI_API_KEY=${key}`,
+    '',
+    heading('Python', 'pip install openai'),
+    '  from openai import OpenAI',
+    `  client = OpenAI(base_url="${url}", api_key="${key}")`,
+    `  stream = client.chat.completions.create(model="${facts.model}", stream=True,`,
+    '      messages=[{"role": "user", "content": "Hello!"}])',
+    '  for chunk in stream:',
+    '      print(chunk.choices[0].delta.content or "", end="", flush=True)',
+    '',
+    heading('Node', 'npm install openai'),
+    "  import OpenAI from 'openai';",
+    `  const client = new OpenAI({ baseURL: '${url}', apiKey: '${key}' });`,
+    `  const stream = await client.chat.completions.create({ model: '${facts.model}', stream: true,`,
+    "    messages: [{ role: 'user', content: 'Hello!' }] });",
+    "  for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta.content ?? '');",
+    '',
+    heading('curl'),
+    `  curl -N ${url}/chat/completions \\`,
+    `    -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\`,
+    `    -d '{"model":"${facts.model}","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'`,
+    '',
+    styled('dim', 'Chat in another terminal: npm run atelier -- chat     Stop: Ctrl-C'),
+  ].join('\n');
+}
+
+function heading(title: string, aside?: string): string {
+  return `${styled('bold', title)}${aside ? styled('dim', `  (${aside})`) : ''}`;
+}
