@@ -6,7 +6,7 @@ const BAR_CELLS = 24;
 const REDRAW_MS = 100;
 /** The rate is taken over this much of the past, so that it is steady and yet follows the line. */
 const RATE_WINDOW_MS = 5000;
-const LINE_SHARE = 0.1;
+const PERCENT_A_LINE = 10;
 
 interface Sample {
   readonly atMs: number;
@@ -21,7 +21,7 @@ export class PullView {
   #samples: Sample[] = [];
   #source: string | undefined;
   #drawnAtMs = Number.NEGATIVE_INFINITY;
-  #nextShare = 0;
+  #nextPercent = 0;
   #hasLine = false;
 
   constructor(title: string, stream: NodeJS.WriteStream = process.stderr, now: () => number = () => performance.now()) {
@@ -59,7 +59,7 @@ export class PullView {
     if (source !== this.#source) {
       this.#source = source;
       this.#samples = [];
-      this.#nextShare = totalBytes ? receivedBytes / totalBytes : 0;
+      this.#nextPercent = totalBytes ? (receivedBytes / totalBytes) * 100 : 0;
       this.#line(`Fetching ${this.#title} from ${source}${totalBytes ? ` (${formatBytes(totalBytes)})` : ''}`);
     }
     this.#samples.push({ atMs, bytes: receivedBytes });
@@ -71,9 +71,9 @@ export class PullView {
       this.#hasLine = true;
       return;
     }
-    const share = totalBytes ? receivedBytes / totalBytes : 0;
-    if (share < this.#nextShare || share === 0) return;
-    this.#nextShare = Math.floor(share / LINE_SHARE) * LINE_SHARE + LINE_SHARE;
+    const percent = totalBytes ? Math.floor((receivedBytes / totalBytes) * 100) : 0;
+    if (percent < this.#nextPercent || percent === 0) return;
+    this.#nextPercent = Math.floor(percent / PERCENT_A_LINE) * PERCENT_A_LINE + PERCENT_A_LINE;
     this.#line(this.#describe(receivedBytes, totalBytes));
   }
 
