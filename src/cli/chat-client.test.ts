@@ -87,3 +87,9 @@ it('ends quietly when it is stopped', async () => {
   }
   expect(pieces).toEqual([{ type: 'text', text: 'a' }]);
 });
+
+it('says who does not answer', async () => {
+  const baseUrl = await serve(() => {});
+  await new Promise((resolve) => server?.close(resolve));
+  await expect(piecesOf(baseUrl)).rejects.toThrow(/^http:\/\/127\.0\.0\.1:\d+ does not answer: .*ECONNREFUSED/);
+});

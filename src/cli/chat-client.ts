@@ -41,7 +41,9 @@ export async function* ask(question: ChatQuestion): AsyncIterable<ChatPiece> {
     }
   } catch (error) {
     if (question.signal.aborted) return;
-    throw error;
+    if (error instanceof ChatError) throw error;
+    const { cause } = error as { cause?: Error };
+    throw new ChatError(`${question.baseUrl} does not answer: ${cause?.message || String(error)}`, { cause: error });
   }
 }
 
