@@ -1,32 +1,69 @@
 /** Arrays: items by position, items for the rest, and how many there may be. */
 import type { SchemaCompiler } from './compiler.ts';
+import { containedItems } from './contained-items.ts';
+import { distinctItems } from './distinct-items.ts';
 import { itemSchema, tupleKeyword } from './evaluate.ts';
-import { choice, type Expression, isNever, literal, sequence } from './grammar-expression.ts';
+import { finiteValues } from './finite-values.ts';
+import { choice, type Expression, isNever, literal, NEVER, sequence } from './grammar-expression.ts';
 import { type Conjunction, countOf, keywordOf, listOf, refuse, type SchemaPart } from './schema-part.ts';
 
+export interface ItemCounts {
+  readonly minimum: number;
+  readonly maximum: number;
+}
+
 export function arrayExpression(parts: Conjunction, compiler: SchemaCompiler): Expression {
-  for (const part of parts) refuseUnheld(part, parts);
-  const minimum = Math.max(0, ...parts.map((part) => countOf(part, 'minItems') ?? 0));
+  const counts = itemCounts(parts);
   const positions = Math.max(0, ...parts.map(tupleLength));
-  let maximum = Math.min(
-    ...parts.map((part) => countOf(part, 'maxItems') ?? Number.POSITIVE_INFINITY),
-    Number.POSITIVE_INFINITY,
+  if (counts.minimum > counts.maximum) return NEVER;
+  for (const part of parts) {
+    if (keywordOf(part, 'unevaluatedItems') === undefined) continue;
+    refuse('unevaluatedItems', part.pointer, 'it depends on how schemas beside it matched');
+  }
+  const unique = parts.find((part) => keywordOf(part, 'uniqueItems') === true);
+  const contains = parts.filter(
+    (part) => keywordOf(part, 'contains') !== undefined && countOf(part, 'minContains') !== 0,
   );
+  refuseMaximumContained(parts, counts);
+  if (unique !== undefined && counts.maximum > 1)
+    return uniqueArray(unique, parts, counts, positions, contains.length > 0, compiler);
+  const [containing] = contains;
+  if (containing !== undefined) {
+    if (contains.length > 1 || positions > 0) {
+      refuse(
+        'contains',
+        containing.pointer,
+        'it stands beside another one, or beside items that have their own positions',
+      );
+    }
+    return containedItems(containing, itemsAt(parts, 0), counts, compiler);
+  }
+  return listedArray(parts, counts, positions, compiler);
+}
+
+function listedArray(parts: Conjunction, counts: ItemCounts, positions: number, compiler: SchemaCompiler): Expression {
+  let { maximum } = counts;
   const items: Expression[] = [];
   for (let index = 0; index < Math.min(positions, maximum); index += 1) {
-    const item = itemAt(parts, index, compiler);
+    const item = compiler.inside(itemsAt(parts, index), 'item');
     if (isNever(item)) maximum = index;
     else items.push(item);
   }
-  const rest = maximum > items.length ? itemAt(parts, positions, compiler) : choice();
+  const rest = maximum > items.length ? compiler.inside(itemsAt(parts, positions), 'item') : NEVER;
   if (isNever(rest)) maximum = Math.min(maximum, items.length);
-  if (minimum > maximum) return choice();
-  return sequence(literal('['), listed(items, rest, minimum, maximum, compiler));
+  if (counts.minimum > maximum) return NEVER;
+  return sequence(literal('['), itemsInOrder(items, rest, counts.minimum, maximum, compiler));
 }
 
-function itemAt(parts: Conjunction, index: number, compiler: SchemaCompiler): Expression {
-  const schemas = parts.map((part) => itemSchema(part, index)).filter((schema) => schema !== undefined);
-  return compiler.inside(schemas, 'item');
+function itemCounts(parts: Conjunction): ItemCounts {
+  return {
+    minimum: Math.max(0, ...parts.map((part) => countOf(part, 'minItems') ?? 0)),
+    maximum: Math.min(...parts.map((part) => countOf(part, 'maxItems') ?? Number.POSITIVE_INFINITY)),
+  };
+}
+
+function itemsAt(parts: Conjunction, index: number): Conjunction {
+  return parts.map((part) => itemSchema(part, index)).filter((schema) => schema !== undefined);
 }
 
 function tupleLength(part: SchemaPart): number {
@@ -35,38 +72,53 @@ function tupleLength(part: SchemaPart): number {
 }
 
 /** Everything after `[`, built from the end: the rest's repetition, then the positions before it. */
-function listed(
+function itemsInOrder(
   items: readonly Expression[],
   rest: Expression,
   minimum: number,
   maximum: number,
-  compiler: SchemaCompiler,
+  { writer }: SchemaCompiler,
 ): Expression {
   const end = literal(']');
   const comma = literal(', ');
-  const { writer } = compiler;
   const more = (least: number, most: number) =>
     writer.repeat('more-items', sequence(comma, rest), Math.max(0, least), most);
-  const mayStop = (count: number) => (count >= minimum ? end : choice());
+  const mayStop = (count: number) => (count >= minimum ? end : NEVER);
   if (items.length === 0) {
-    const some = maximum === 0 ? choice() : sequence(rest, more(minimum - 1, maximum - 1), end);
+    const some = maximum === 0 ? NEVER : sequence(rest, more(minimum - 1, maximum - 1), end);
     return choice(some, mayStop(0));
   }
   let tail = maximum > items.length ? sequence(more(minimum - items.length, maximum - items.length), end) : end;
   for (let count = items.length; count > 0; count -= 1) {
     const item = items[count - 1] ?? rest;
-    const next = sequence(count === 1 ? item : sequence(comma, item), tail);
-    tail = choice(next, mayStop(count - 1));
+    tail = choice(sequence(count === 1 ? item : sequence(comma, item), tail), mayStop(count - 1));
   }
   return tail;
 }
 
-function refuseUnheld(part: SchemaPart, parts: Conjunction): void {
-  if (keywordOf(part, 'contains') !== undefined)
-    refuse('contains', part.pointer, 'a grammar cannot ask for an item somewhere');
-  if (keywordOf(part, 'unevaluatedItems') !== undefined)
-    refuse('unevaluatedItems', part.pointer, 'it depends on how other keywords matched');
-  const maximum = Math.min(...parts.map((other) => countOf(other, 'maxItems') ?? Number.POSITIVE_INFINITY));
-  if (keywordOf(part, 'uniqueItems') === true && maximum > 1)
-    refuse('uniqueItems', part.pointer, 'a grammar cannot remember earlier items');
+function refuseMaximumContained(parts: Conjunction, counts: ItemCounts): void {
+  for (const part of parts) {
+    const most = countOf(part, 'maxContains');
+    if (keywordOf(part, 'contains') === undefined || most === undefined || most >= counts.maximum) continue;
+    refuse('maxContains', part.pointer, 'items that must not match cannot be told apart');
+  }
+}
+
+function uniqueArray(
+  unique: SchemaPart,
+  parts: Conjunction,
+  counts: ItemCounts,
+  positions: number,
+  isContaining: boolean,
+  compiler: SchemaCompiler,
+): Expression {
+  const values = positions > 0 || isContaining ? undefined : finiteValues(itemsAt(parts, 0), compiler.document);
+  if (values === undefined) {
+    return refuse(
+      'uniqueItems',
+      unique.pointer,
+      'a grammar cannot compare items, unless they are of a short list of values (enum)',
+    );
+  }
+  return distinctItems(values, counts, unique, compiler.writer);
 }

@@ -4,24 +4,36 @@
  */
 import type { Json } from '../../../core/generation.ts';
 import { arrayExpression } from './arrays.ts';
+import { isApart } from './disjoint.ts';
 import { evaluate } from './evaluate.ts';
 import { type Branches, branchesOf, joined } from './expand.ts';
-import { choice, type Expression, isNever, literal, NEVER, reference } from './grammar-expression.ts';
+import { generatedKinds } from './generated.ts';
+import { choice, type Expression, NEVER, reference } from './grammar-expression.ts';
 import { GrammarWriter } from './grammar-writer.ts';
 import { ALL_KINDS, type Kind } from './keywords.ts';
+import { exclusionOf, NoOpposite } from './negate.ts';
 import { numberExpression } from './numbers.ts';
 import { objectExpression } from './objects.ts';
-import { impliedKinds, type KindFacts, kindFacts, listedValues } from './plain-facts.ts';
+import { type KindFacts, kindFacts, listedValues } from './plain-facts.ts';
 import type { SchemaDocument } from './schema-document.ts';
-import { type Conjunction, keywordOf, refuse } from './schema-part.ts';
+import {
+  type Conjunction,
+  isJsonObject,
+  keywordOf,
+  madePart,
+  refuse,
+  type SchemaPart,
+  schemaPart,
+} from './schema-part.ts';
 import { stringExpression } from './strings.ts';
+import { settleUnevaluated } from './unevaluated.ts';
 import { oneOfTexts, spellJson } from './values.ts';
 
 /** More than any schema written by hand; a product of unions would otherwise grow without end. */
 const MAX_CONJUNCTIONS = 5_000;
 const MAX_NESTING = 200;
 
-const ANY_VALUE: Conjunction = [{ schema: { type: [...ALL_KINDS] }, pointer: '#', key: 'any value' }];
+const ANY_VALUE: Conjunction = [schemaPart({ type: [...ALL_KINDS] }, '#', 'any value')];
 
 interface OpenRule {
   readonly depth: number;
@@ -52,7 +64,7 @@ export class SchemaCompiler {
   }
 
   compile(conjunction: Conjunction, hint: string): Expression {
-    const parts = joined(conjunction, this.document);
+    const parts = joined(settleUnevaluated(conjunction, this.document), this.document);
     if (parts === undefined) return NEVER;
     if (parts.length === 0) return this.compile(ANY_VALUE, 'value');
     const key = parts.map((part) => part.key).join(' ');
@@ -70,8 +82,7 @@ export class SchemaCompiler {
     }
     const rule: OpenRule = { depth: this.#depth, name: undefined };
     this.#open.set(key, rule);
-    const branches = branchesOf(parts);
-    const body = branches === undefined ? this.#plain(parts) : this.#branches(branches, hint);
+    const body = this.#body(parts, hint);
     this.#open.delete(key);
     const expression = this.#named(rule.name, body, hint);
     this.#done.set(key, expression);
@@ -83,27 +94,48 @@ export class SchemaCompiler {
     return body.type === 'literal' || body.type === 'class' ? body : this.writer.rule(hint, body);
   }
 
-  #branches({ keyword, at, rest, branches }: Branches, hint: string): Expression {
-    if (keyword === 'oneOf') refuse(keyword, at.pointer, 'it is not supported yet');
-    return choice(...branches.map((branch) => this.compile([...rest, branch], hint)));
+  #body(parts: Conjunction, hint: string): Expression {
+    const choices = branchesOf(parts, this.document);
+    if (choices === undefined) return this.#plain(parts);
+    const { keyword, at, rest, branches } = choices;
+    const compileAll = () =>
+      branches.map((branch, index) => {
+        const others = keyword === 'oneOf' ? this.#exclusions(choices, index) : [];
+        return this.compile([...rest, ...branch, ...others], hint);
+      });
+    // Only these keywords ask for opposites by themselves.
+    const isAsking = keyword === 'oneOf' || keyword === 'not' || keyword === 'if';
+    return choice(...(isAsking && !at.isMade ? withOpposites(keyword, at, compileAll) : compileAll()));
+  }
+
+  /** What keeps a branch of `oneOf` from satisfying the others as well: nothing where they are apart anyway. */
+  #exclusions({ rest, branches }: Branches, index: number): Conjunction {
+    const branch = branches[index] ?? [];
+    const others = branches.flatMap((other, at) => (at === index ? [] : other));
+    let exclusions: Conjunction = [];
+    // An exclusion may bring members of its own, so what was apart is looked at again.
+    for (;;) {
+      const generated = [...rest, ...branch, ...exclusions];
+      const open = others.filter(
+        (other) =>
+          !exclusions.some((part) => part.key === opposite(other).key) && !isApart(generated, [other], this.document),
+      );
+      if (open.length === 0) return exclusions;
+      exclusions = [...exclusions, ...open.map(opposite)];
+    }
   }
 
   #plain(parts: Conjunction): Expression {
     for (const part of parts) {
-      for (const keyword of ['not', 'if', '$dynamicRef', '$recursiveRef']) {
-        if (keywordOf(part, keyword) !== undefined) refuse(keyword, part.pointer, 'it is not supported yet');
+      for (const keyword of ['$dynamicRef', '$recursiveRef']) {
+        if (keywordOf(part, keyword) !== undefined)
+          refuse(keyword, part.pointer, 'what it refers to is only known while a value is checked');
       }
     }
     const values = listedValues(parts);
     if (values !== undefined) return this.#values(values, parts);
     const facts = kindFacts(parts);
-    if (!facts.isTypeless) return this.#kinds(facts.kinds, facts, parts);
-    const implied = impliedKinds(parts);
-    if (implied.length === 0) return this.#kinds(facts.kinds, facts, parts);
-    const meant = this.#kinds(implied, facts, parts);
-    if (!isNever(meant)) return meant;
-    const others = facts.kinds.filter((kind) => !implied.includes(kind));
-    return this.#kinds(others, facts, parts);
+    return choice(...generatedKinds(parts).map((kind) => this.#kind(kind, facts, parts)));
   }
 
   #values(values: readonly Json[], parts: Conjunction): Expression {
@@ -111,16 +143,12 @@ export class SchemaCompiler {
     return oneOfTexts(allowed.map(spellJson));
   }
 
-  #kinds(kinds: readonly Kind[], facts: KindFacts, parts: Conjunction): Expression {
-    return choice(...kinds.map((kind) => this.#kind(kind, facts, parts)));
-  }
-
   #kind(kind: Kind, facts: KindFacts, parts: Conjunction): Expression {
     switch (kind) {
       case 'null':
-        return literal('null');
+        return this.#values([null], parts);
       case 'boolean':
-        return this.writer.rule('boolean', choice(literal('true'), literal('false')));
+        return this.writer.rule('boolean', this.#values([true, false], parts));
       case 'number':
         return this.writer.rule(
           facts.isIntegerOnly ? 'integer' : 'number',
@@ -129,9 +157,43 @@ export class SchemaCompiler {
       case 'string':
         return this.writer.rule('string', stringExpression(parts, this.writer));
       case 'array':
+        refuseExcluded(parts, Array.isArray);
         return arrayExpression(parts, this);
       case 'object':
+        refuseExcluded(parts, isJsonObject);
         return objectExpression(parts, this);
     }
+  }
+}
+
+function opposite(part: SchemaPart): SchemaPart {
+  return madePart({ not: part.schema }, part, 'not');
+}
+
+/** Compiles what needs opposites, and refuses the keyword that needed them where there are none. */
+function withOpposites(
+  keyword: string,
+  at: SchemaPart,
+  compileAll: () => readonly Expression[],
+): readonly Expression[] {
+  try {
+    return compileAll();
+  } catch (thrown) {
+    if (!(thrown instanceof NoOpposite)) throw thrown;
+    const { message } = thrown;
+    return refuse(
+      keyword,
+      at.pointer,
+      keyword === 'oneOf' ? `its branches cannot be kept apart (${message})` : message,
+    );
+  }
+}
+
+/** Single objects and arrays cannot be taken out of a grammar. */
+function refuseExcluded(parts: Conjunction, isOfKind: (value: Json) => boolean): void {
+  for (const part of parts) {
+    if (exclusionOf(part)?.values.some(isOfKind) !== true) continue;
+    if (part.isMade) throw new NoOpposite('enum', part.pointer);
+    refuse('not', part.pointer, 'it excludes a single object or array');
   }
 }

@@ -136,11 +136,14 @@ function evaluateString(value: string, part: SchemaPart): Verdict {
 
 /** Patterns search anywhere and count code points, as JSON Schema Validation, 6.3.3 says. */
 export function matchesPattern(text: string, pattern: string): Verdict {
-  try {
-    return new RegExp(pattern, 'u').test(text);
-  } catch {
-    return undefined;
+  for (const flags of ['u', '']) {
+    try {
+      return new RegExp(pattern, flags).test(text);
+    } catch {
+      // Not an expression under these flags.
+    }
   }
+  return undefined;
 }
 
 function evaluateArray(value: readonly Json[], part: SchemaPart, check: Check): Verdict {

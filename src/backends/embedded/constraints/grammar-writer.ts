@@ -24,6 +24,7 @@ const MAX_COUNTED_COPIES = 1_000_000;
 export class GrammarWriter {
   readonly #bodies = new Map<string, Expression>();
   readonly #namesByText = new Map<string, string>();
+  readonly #bySubject = new Map<object, Expression>();
   readonly #nextSuffix = new Map<string, number>();
 
   constructor() {
@@ -49,6 +50,13 @@ export class GrammarWriter {
   define(name: string, body: Expression): Expression {
     this.#bodies.set(name, body);
     return reference(name);
+  }
+
+  /** What `make` writes for `subject`, once a grammar. */
+  once(subject: object, make: () => Expression): Expression {
+    const known = this.#bySubject.get(subject) ?? make();
+    this.#bySubject.set(subject, known);
+    return known;
   }
 
   /** A reference to a rule with this body: an old one where the text is the same, otherwise a new one. */

@@ -9,7 +9,7 @@ import { StudioError } from '../../../core/errors.ts';
 import type { JsonSchema } from '../../../core/generation.ts';
 import { SchemaCompiler } from './compiler.ts';
 import { SchemaDocument } from './schema-document.ts';
-import type { Conjunction } from './schema-part.ts';
+import { type Conjunction, schemaPart } from './schema-part.ts';
 
 export interface CompiledSchema {
   /** GBNF; the rule `root` is one JSON value. */
@@ -27,8 +27,8 @@ export function compileJsonSchema(schema: JsonSchema): CompiledSchema {
 
 /** A grammar for the arguments of a function: the objects among the values of `schema`. */
 export function compileArgumentsSchema(schema: JsonSchema): CompiledSchema {
-  const isObject: Conjunction = [{ schema: { type: 'object' }, pointer: '#', key: 'an object' }];
-  return cached(`object ${JSON.stringify(schema)}`, () => compile(schema, isObject));
+  const isObject = schemaPart({ type: 'object' }, '#', 'an object', true);
+  return cached(`object ${JSON.stringify(schema)}`, () => compile(schema, [isObject]));
 }
 
 /** A grammar for any JSON object. */

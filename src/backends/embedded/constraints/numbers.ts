@@ -1,258 +1,60 @@
-/**
- * Numbers between bounds, digit by digit.
- *
- * Numbers are written as plain decimals with at most 15 digits before and 15 after the point, never with an exponent:
- * decoding cannot loop on digits, and every such integer is exact in a double. Bounds are compared as decimal texts. A
- * text and a bound that differ may still round to the same double, which matters for exclusive bounds; so a bounded
- * number has at most 15 significant digits around its bounds, and those always stay apart.
- */
-import {
-  characterClass,
-  choice,
-  EMPTY,
-  type Expression,
-  literal,
-  NEVER,
-  optional,
-  repeat,
-  sequence,
-} from './grammar-expression.ts';
-import { type Conjunction, keywordOf, numberOf, refuse, type SchemaPart } from './schema-part.ts';
-
-const MAX_DIGITS = 15;
-const LARGEST = 10n ** BigInt(MAX_DIGITS) - 1n;
-
-export interface NumberBounds {
-  readonly minimum?: number | undefined;
-  readonly exclusiveMinimum?: number | undefined;
-  readonly maximum?: number | undefined;
-  readonly exclusiveMaximum?: number | undefined;
-}
-
-function digitsBetween(low: number, high: number): Expression {
-  return low > high ? NEVER : characterClass([[0x30 + low, 0x30 + high]]);
-}
-
-const anyDigits = (minimum: number, maximum: number) => repeat(digitsBetween(0, 9), minimum, maximum);
-
-/** An integer in its plain spelling: no sign before 0, no leading zeros. */
-export function integerExpression(bounds: NumberBounds): Expression {
-  const low = largest(ceiling(bounds.minimum), above(bounds.exclusiveMinimum));
-  const high = smallest(floor(bounds.maximum), below(bounds.exclusiveMaximum));
-  return integersBetween(low ?? -LARGEST, high ?? LARGEST);
-}
-
-function integersBetween(low: bigint, high: bigint): Expression {
-  const from = low < -LARGEST ? -LARGEST : low;
-  const to = high > LARGEST ? LARGEST : high;
-  if (from === -LARGEST && to === LARGEST) {
-    return choice(literal('0'), sequence(optional(literal('-')), naturals(1n, LARGEST)));
-  }
-  const negative = from < 0n ? sequence(literal('-'), naturals(to < 0n ? -to : 1n, -from)) : NEVER;
-  return choice(to < 0n ? NEVER : naturals(from > 0n ? from : 0n, to), negative);
-}
-
-/** Whole numbers from `low` to `high`, neither negative. */
-function naturals(low: bigint, high: bigint): Expression {
-  if (low > high) return NEVER;
-  const options: Expression[] = [];
-  let from = low;
-  if (from === 0n) {
-    options.push(literal('0'));
-    from = 1n;
-  }
-  while (from <= high) {
-    const isWholeLength = from === 10n ** BigInt(String(from).length - 1);
-    const length = String(from).length;
-    // All numbers of several lengths at once, e.g. [1-9] [0-9]{0,3}.
-    let wholeLengths = 0;
-    while (isWholeLength && 10n ** BigInt(length + wholeLengths) - 1n <= high) wholeLengths += 1;
-    if (wholeLengths > 0) {
-      options.push(sequence(digitsBetween(1, 9), anyDigits(length - 1, length + wholeLengths - 2)));
-      from = 10n ** BigInt(length + wholeLengths - 1);
-      continue;
-    }
-    const lastOfLength = 10n ** BigInt(length) - 1n;
-    const to = lastOfLength < high ? lastOfLength : high;
-    options.push(sameLength(String(from), String(to), length));
-    from = to + 1n;
-  }
-  return choice(...options);
-}
-
-/** Digit strings of one length from `low` to `high`; an undefined bound is no longer binding. */
-function sameLength(low: string | undefined, high: string | undefined, length: number): Expression {
-  if (length === 0) return EMPTY;
-  const lowDigit = Number(low?.[0] ?? 0);
-  const highDigit = Number(high?.[0] ?? 9);
-  const lowRest = low?.slice(1);
-  const highRest = high?.slice(1);
-  if (lowDigit === highDigit) return sequence(literal(String(lowDigit)), sameLength(lowRest, highRest, length - 1));
-  const isLowTight = lowRest !== undefined && /[^0]/.test(lowRest);
-  const isHighTight = highRest !== undefined && /[^9]/.test(highRest);
-  const atLow = sequence(literal(String(lowDigit)), sameLength(lowRest, undefined, length - 1));
-  const between = sequence(
-    digitsBetween(isLowTight ? lowDigit + 1 : lowDigit, isHighTight ? highDigit - 1 : highDigit),
-    anyDigits(length - 1, length - 1),
-  );
-  const atHigh = sequence(literal(String(highDigit)), sameLength(undefined, highRest, length - 1));
-  return choice(isLowTight ? atLow : NEVER, between, isHighTight ? atHigh : NEVER);
-}
-
-/** A bound of a decimal number: its digits and whether it is itself allowed. */
-interface DecimalBound {
-  readonly isNegative: boolean;
-  readonly whole: bigint;
-  /** Digits after the point without trailing zeros. */
-  readonly fraction: string;
-  readonly isExclusive: boolean;
-}
-
-/** A decimal number, whole or with a fraction. */
-export function decimalExpression(bounds: NumberBounds): Expression {
-  const low = lowerBound(bounds);
-  const high = upperBound(bounds);
-  const wholeDigits = Math.max(
-    0,
-    ...[low, high].map((bound) => (bound === undefined ? 0 : String(bound.whole).length)),
-  );
-  const places = low === undefined && high === undefined ? MAX_DIGITS : Math.max(0, MAX_DIGITS - wholeDigits);
-  const upper = high?.isNegative ? NEVER : magnitudes(low?.isNegative ? undefined : low, high, places);
-  const negativeHigh = high?.isNegative ? high : { isNegative: true, whole: 0n, fraction: '', isExclusive: true };
-  const lower = low !== undefined && !low.isNegative ? NEVER : magnitudes(negativeHigh, low, places);
-  if (low === undefined && high === undefined) return sequence(optional(literal('-')), upper);
-  return choice(upper, sequence(literal('-'), lower));
-}
-
-/** Decimals that are not negative, from `low` to `high`, with at most `places` digits after the point. */
-function magnitudes(low: DecimalBound | undefined, high: DecimalBound | undefined, places: number): Expression {
-  const lowWhole = low?.whole ?? 0n;
-  const highWhole = high?.whole ?? LARGEST;
-  if (lowWhole > highWhole || lowWhole > LARGEST) return NEVER;
-  const options: Expression[] = [];
-  const isLowTight = low !== undefined && (low.fraction !== '' || low.isExclusive);
-  if (high !== undefined && high.whole === lowWhole) {
-    return sequence(literal(String(lowWhole)), fractionPart(low ?? ZERO, high, places));
-  }
-  if (isLowTight) options.push(sequence(literal(String(lowWhole)), fractionPart(low, undefined, places)));
-  const from = isLowTight ? lowWhole + 1n : lowWhole;
-  const to = high === undefined || highWhole > LARGEST ? LARGEST : highWhole - 1n;
-  const anyFraction = places === 0 ? EMPTY : optional(sequence(literal('.'), anyDigits(1, places)));
-  if (from <= to) options.push(sequence(naturals(from, to), anyFraction));
-  if (high !== undefined && highWhole <= LARGEST) {
-    options.push(sequence(literal(String(highWhole)), fractionPart(undefined, high, places)));
-  }
-  return choice(...options);
-}
-
-const ZERO: DecimalBound = { isNegative: false, whole: 0n, fraction: '', isExclusive: false };
-
-/** What may follow the whole part that a bound shares: nothing, or a point and digits. */
-function fractionPart(low: DecimalBound | undefined, high: DecimalBound | undefined, places: number): Expression {
-  const from = low === undefined ? undefined : { digits: low.fraction, isExclusive: low.isExclusive };
-  const to = high === undefined ? undefined : { digits: high.fraction, isExclusive: high.isExclusive };
-  const withoutPoint = mayEnd(from, to) ? EMPTY : NEVER;
-  return choice(withoutPoint, sequence(literal('.'), fractionDigits(from, to, places, true)));
-}
-
-interface Tail {
-  readonly digits: string;
-  readonly isExclusive: boolean;
-}
-
-/** All digits that follow count as zeros when the number ends here. */
-function mayEnd(low: Tail | undefined, high: Tail | undefined): boolean {
-  if (low !== undefined && (low.digits !== '' || low.isExclusive)) return false;
-  return high === undefined || high.digits !== '' || !high.isExclusive;
-}
-
-/** Fraction digits while one of the bounds is still matched digit by digit. */
-function fractionDigits(low: Tail | undefined, high: Tail | undefined, left: number, needsDigit = false): Expression {
-  const isLowFree = low === undefined || (low.digits === '' && !low.isExclusive);
-  if (isLowFree && high === undefined) return anyDigits(needsDigit ? 1 : 0, left);
-  const options: Expression[] = [];
-  if (!needsDigit && mayEnd(low, high)) options.push(EMPTY);
-  // Beyond an inclusive upper bound only zeros could follow; leaving them out keeps the spelling natural.
-  const isAtTop = high !== undefined && high.digits === '';
-  if (left === 0 || (isAtTop && (high.isExclusive || !needsDigit))) return choice(...options);
-  const lowDigit = isLowFree ? 0 : Number(low.digits[0] ?? '0');
-  const highDigit = high === undefined ? 9 : Number(high.digits[0] ?? '0');
-  const nextLow = isLowFree || low === undefined ? undefined : { ...low, digits: low.digits.slice(1) };
-  const nextHigh = high === undefined ? undefined : { ...high, digits: high.digits.slice(1) };
-  const step = (digits: Expression, from: Tail | undefined, to: Tail | undefined) =>
-    sequence(digits, fractionDigits(from, to, left - 1));
-  if (lowDigit > highDigit) return choice(...options);
-  if (lowDigit === highDigit) {
-    const digit = literal(String(lowDigit));
-    return choice(...options, step(digit, nextLow, nextHigh));
-  }
-  if (nextLow !== undefined) options.push(step(literal(String(lowDigit)), nextLow, undefined));
-  const from = nextLow === undefined ? lowDigit : lowDigit + 1;
-  const to = nextHigh === undefined ? highDigit : highDigit - 1;
-  options.push(step(digitsBetween(from, to), undefined, undefined));
-  if (nextHigh !== undefined) options.push(step(literal(String(highDigit)), undefined, nextHigh));
-  return choice(...options);
-}
-
-/** Digits of a double, written out without an exponent: the shortest text that reads back as the same number. */
-function decimalBound(value: number, isExclusive: boolean): DecimalBound {
-  const [mantissa = '0', exponentText = '0'] = String(Math.abs(value)).split('e');
-  const [wholeText = '0', fractionText = ''] = mantissa.split('.');
-  const exponent = Number(exponentText);
-  const digits = wholeText + fractionText;
-  const point = wholeText.length + exponent;
-  const whole = point <= 0 ? '0' : digits.padEnd(point, '0').slice(0, point);
-  const fraction = point <= 0 ? '0'.repeat(-point) + digits : digits.slice(point);
-  return { isNegative: value < 0, whole: BigInt(whole), fraction: fraction.replace(/0+$/, ''), isExclusive };
-}
-
-function lowerBound({ minimum, exclusiveMinimum }: NumberBounds): DecimalBound | undefined {
-  if (exclusiveMinimum !== undefined && (minimum === undefined || exclusiveMinimum >= minimum))
-    return decimalBound(exclusiveMinimum, true);
-  return minimum === undefined ? undefined : decimalBound(minimum, false);
-}
-
-function upperBound({ maximum, exclusiveMaximum }: NumberBounds): DecimalBound | undefined {
-  if (exclusiveMaximum !== undefined && (maximum === undefined || exclusiveMaximum <= maximum))
-    return decimalBound(exclusiveMaximum, true);
-  return maximum === undefined ? undefined : decimalBound(maximum, false);
-}
-
-const ceiling = (value: number | undefined) => (value === undefined ? undefined : BigInt(Math.ceil(value)));
-const floor = (value: number | undefined) => (value === undefined ? undefined : BigInt(Math.floor(value)));
-const above = (value: number | undefined) => (value === undefined ? undefined : BigInt(Math.floor(value)) + 1n);
-const below = (value: number | undefined) => (value === undefined ? undefined : BigInt(Math.ceil(value)) - 1n);
-
-function largest(first: bigint | undefined, second: bigint | undefined): bigint | undefined {
-  if (first === undefined || second === undefined) return first ?? second;
-  return first > second ? first : second;
-}
-
-function smallest(first: bigint | undefined, second: bigint | undefined): bigint | undefined {
-  if (first === undefined || second === undefined) return first ?? second;
-  return first < second ? first : second;
-}
+/** Numbers: bounds, steps (`multipleOf`) and excluded values, put together from digits. */
+import { decimalExpression, integerLimits, integersBetween, type NumberBounds } from './digits.ts';
+import { choice, type Expression } from './grammar-expression.ts';
+import { exclusionOf } from './negate.ts';
+import { type Conjunction, keywordOf, numberOf, refuse } from './schema-part.ts';
+import { stepsBetween } from './steps.ts';
 
 /** A number under all of these schemas. */
 export function numberExpression(parts: Conjunction, isInteger: boolean): Expression {
-  const bounds = (keyword: string, pick: (...values: number[]) => number): number | undefined => {
-    const limits = parts.map((part) => boundOf(part, keyword)).filter((limit) => limit !== undefined);
-    return limits.length === 0 ? undefined : pick(...limits);
-  };
-  for (const part of parts) {
-    const step = numberOf(part, 'multipleOf');
-    if (step !== undefined && !(step === 1 && isInteger)) refuse('multipleOf', part.pointer, 'it is not supported yet');
+  const bounds = numberBounds(parts);
+  const excluded = parts
+    .flatMap((part) => exclusionOf(part)?.values ?? [])
+    .filter((value) => typeof value === 'number');
+  const stepped = parts.find((part) => keywordOf(part, 'multipleOf') !== undefined);
+  if (stepped !== undefined) {
+    if (excluded.length > 0) refuse('multipleOf', stepped.pointer, 'single values are excluded beside it');
+    return stepsBetween(parts, bounds, isInteger);
   }
-  const all: NumberBounds = {
-    minimum: bounds('minimum', Math.max),
-    exclusiveMinimum: bounds('exclusiveMinimum', Math.max),
-    maximum: bounds('maximum', Math.min),
-    exclusiveMaximum: bounds('exclusiveMaximum', Math.min),
-  };
-  return isInteger ? integerExpression(all) : decimalExpression(all);
+  const between = isInteger ? wholeNumbers : decimalExpression;
+  return choice(...gaps(bounds, excluded).map(between));
 }
 
-function boundOf(part: SchemaPart, keyword: string): number | undefined {
-  if (typeof keywordOf(part, keyword) !== 'boolean') return numberOf(part, keyword);
-  return refuse(keyword, part.pointer, 'the boolean form of draft 4 is not supported; write the bound itself');
+function wholeNumbers(bounds: NumberBounds): Expression {
+  const { low, high } = integerLimits(bounds);
+  return integersBetween(low, high);
+}
+
+/** What is left of a range when single values are taken out. */
+function gaps(bounds: NumberBounds, excluded: readonly number[]): readonly NumberBounds[] {
+  let rest = bounds;
+  const ranges: NumberBounds[] = [];
+  for (const value of [...new Set(excluded)].sort((a, b) => a - b)) {
+    ranges.push({ ...rest, exclusiveMaximum: Math.min(value, rest.exclusiveMaximum ?? value) });
+    rest = { ...rest, exclusiveMinimum: Math.max(value, rest.exclusiveMinimum ?? value) };
+  }
+  return [...ranges, rest];
+}
+
+/** The tightest bounds of all parts; draft 4 makes a bound exclusive by a boolean beside it. */
+export function numberBounds(parts: Conjunction): NumberBounds {
+  const limits = (keyword: string, exclusive: string, isExclusive: boolean): readonly number[] =>
+    parts.flatMap((part) => {
+      const modifier = keywordOf(part, exclusive);
+      const inclusiveLimit = numberOf(part, keyword);
+      if (typeof modifier === 'boolean')
+        return inclusiveLimit !== undefined && modifier === isExclusive ? [inclusiveLimit] : [];
+      const limit = isExclusive ? numberOf(part, exclusive) : inclusiveLimit;
+      return limit === undefined ? [] : [limit];
+    });
+  const lowest = (isExclusive: boolean) => limits('minimum', 'exclusiveMinimum', isExclusive);
+  const highest = (isExclusive: boolean) => limits('maximum', 'exclusiveMaximum', isExclusive);
+  const pick = (choose: (...values: number[]) => number, values: readonly number[]) =>
+    values.length === 0 ? undefined : choose(...values);
+  return {
+    minimum: pick(Math.max, lowest(false)),
+    exclusiveMinimum: pick(Math.max, lowest(true)),
+    maximum: pick(Math.min, highest(false)),
+    exclusiveMaximum: pick(Math.min, highest(true)),
+  };
 }

@@ -6,11 +6,11 @@
  *   object ::= "{\"a\": " A ", \"" b-or-c          b-or-c ::= "b\": " B ", \"c\": " C "}" | "c\": " C "}"
  */
 import type { SchemaCompiler } from './compiler.ts';
-import { memberSchemas } from './evaluate.ts';
+import { evaluate, memberSchemas } from './evaluate.ts';
+import { freeMember } from './free-members.ts';
 import { choice, type Expression, isNever, literal, NEVER, sequence } from './grammar-expression.ts';
 import type { GrammarWriter } from './grammar-writer.ts';
 import { type Conjunction, countOf, keywordOf, objectOf, refuse, subschema, textListOf } from './schema-part.ts';
-import { freeText } from './strings.ts';
 
 interface Member {
   readonly name: string;
@@ -24,18 +24,18 @@ export function objectExpression(parts: Conjunction, compiler: SchemaCompiler): 
   const required = new Set(parts.flatMap((part) => textListOf(part, 'required') ?? []));
   const members: Member[] = [];
   for (const name of new Set([...declared, ...required])) {
-    const value = compiler.inside(
-      parts.flatMap((part) => memberSchemas(part, name)),
-      name,
-    );
+    const value = isNameAllowed(name, parts, compiler)
+      ? compiler.inside(
+          parts.flatMap((part) => memberSchemas(part, name)),
+          name,
+        )
+      : NEVER;
     if (!isNever(value)) members.push({ name, isRequired: required.has(name), value });
     else if (required.has(name)) return NEVER;
   }
   const minimum = Math.max(0, ...parts.map((part) => countOf(part, 'minProperties') ?? 0));
   const maximum = Math.min(...parts.map((part) => countOf(part, 'maxProperties') ?? Number.POSITIVE_INFINITY));
-  const isFree =
-    declared.size === 0 && required.size === 0 && !parts.some((part) => keywordOf(part, 'properties') !== undefined);
-  const free = isFree ? compiler.writer.rule('any-member', freeMember(parts, compiler)) : NEVER;
+  const free = maximum > required.size ? freeMember(parts, [...declared, ...required], compiler) : NEVER;
   if (!isNever(free) && minimum > members.length + 1) {
     const at = parts.find((part) => countOf(part, 'minProperties') === minimum);
     refuse('minProperties', at?.pointer ?? '#', 'names that are not declared cannot be kept apart');
@@ -43,12 +43,11 @@ export function objectExpression(parts: Conjunction, compiler: SchemaCompiler): 
   return new MemberList(members, free, minimum, maximum, compiler.writer).expression();
 }
 
-/** A member of any name, from after the quote that opens it. */
-function freeMember(parts: Conjunction, compiler: SchemaCompiler): Expression {
-  const values = parts
-    .filter((part) => keywordOf(part, 'additionalProperties') !== undefined)
-    .map((part) => subschema(part, 'additionalProperties'));
-  return sequence(freeText(compiler.writer), literal('": '), compiler.inside(values, 'member'));
+function isNameAllowed(name: string, parts: Conjunction, compiler: SchemaCompiler): boolean {
+  const isClosed = parts.some((part) => part.isMade && keywordOf(part, 'unevaluatedProperties') !== undefined);
+  if (isClosed && !parts.some((part) => !part.isMade && memberSchemas(part, name).length > 0)) return false;
+  const rules = parts.filter((part) => keywordOf(part, 'propertyNames') !== undefined);
+  return rules.every((part) => evaluate(name, [subschema(part, 'propertyNames')], compiler.document) === true);
 }
 
 /** Which members, and how many, are still to come: one rule a state, shared by all ways that lead to it. */
@@ -117,15 +116,7 @@ class MemberList {
 
 function refuseUnheld(parts: Conjunction): void {
   for (const part of parts) {
-    for (const keyword of [
-      'patternProperties',
-      'propertyNames',
-      'dependentRequired',
-      'dependentSchemas',
-      'dependencies',
-      'unevaluatedProperties',
-    ]) {
-      if (keywordOf(part, keyword) !== undefined) refuse(keyword, part.pointer, 'it is not supported yet');
-    }
+    if (part.isMade || keywordOf(part, 'unevaluatedProperties') === undefined) continue;
+    refuse('unevaluatedProperties', part.pointer, 'it depends on how schemas beside it matched');
   }
 }

@@ -13,8 +13,12 @@ export interface SchemaPart {
   readonly schema: JsonObject | boolean;
   /** JSON pointer of the schema in the document, as a fragment: `#/properties/name`. */
   readonly pointer: string;
-  /** Pointer and whatever was taken from or put into the schema: equal keys are equal schemas. */
+  /** Equal keys are equal schemas: the pointer, and whatever was taken from or put into the schema. */
   readonly key: string;
+  /** What the keys of the schemas in it begin with. */
+  readonly innerKey: string;
+  /** Written by us; its inner schemas stand nowhere in the document, and are reported at `pointer`. */
+  readonly isMade: boolean;
 }
 
 /** All of these hold at once; an empty list holds for any value. */
@@ -48,31 +52,37 @@ export function pointerTo(base: string, ...segments: readonly (string | number)[
 export function subschema(part: SchemaPart, keyword: string, ...segments: readonly (string | number)[]): SchemaPart {
   let value: Json | undefined = keywordOf(part, keyword);
   for (const segment of segments) value = (value as { readonly [key: string]: Json } | undefined)?.[segment];
-  return schemaPart(value, pointerTo(part.pointer, keyword, ...segments));
+  const pointer = part.isMade ? part.pointer : pointerTo(part.pointer, keyword, ...segments);
+  return schemaPart(value, pointer, pointerTo(part.innerKey, keyword, ...segments), part.isMade);
 }
 
 /** A part out of any JSON value; what is no schema is refused. */
-export function schemaPart(value: Json | undefined, pointer: string, key: string = pointer): SchemaPart {
-  if (typeof value === 'boolean' || isJsonObject(value)) return { schema: value, pointer, key };
+export function schemaPart(
+  value: Json | undefined,
+  pointer: string,
+  key: string = pointer,
+  isMade = false,
+): SchemaPart {
+  if (typeof value === 'boolean' || isJsonObject(value)) return { schema: value, pointer, key, innerKey: key, isMade };
   const keyword = pointer.slice(pointer.lastIndexOf('/') + 1);
   return refuseMalformed(keyword, pointer, 'a schema (an object, true or false)');
 }
 
 /** A schema of our own making, standing for something at `part`. */
 export function madePart(schema: JsonObject | boolean, part: SchemaPart, label: string): SchemaPart {
-  return { schema, pointer: part.pointer, key: `${part.key}!${label}` };
-}
-
-export function keywordOf(part: SchemaPart, keyword: string): Json | undefined {
-  if (typeof part.schema === 'boolean') return undefined;
-  return Object.hasOwn(part.schema, keyword) ? part.schema[keyword] : undefined;
+  return schemaPart(schema, part.pointer, `${part.key}!${label}`, true);
 }
 
 /** The same schema without some of its keywords. */
 export function without(part: SchemaPart, ...keywords: readonly string[]): SchemaPart {
   if (typeof part.schema === 'boolean') return part;
-  const rest = Object.fromEntries(Object.entries(part.schema).filter(([keyword]) => !keywords.includes(keyword)));
-  return madePart(rest, part, `-${keywords.join('-')}`);
+  const schema = Object.fromEntries(Object.entries(part.schema).filter(([keyword]) => !keywords.includes(keyword)));
+  return { ...part, schema, key: `${part.key}!-${keywords.join('-')}` };
+}
+
+export function keywordOf(part: SchemaPart, keyword: string): Json | undefined {
+  if (typeof part.schema === 'boolean') return undefined;
+  return Object.hasOwn(part.schema, keyword) ? part.schema[keyword] : undefined;
 }
 
 /** A count such as `minItems`; draft 4 to 2020-12 all ask for a whole number that is not negative. */

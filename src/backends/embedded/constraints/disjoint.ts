@@ -1,0 +1,169 @@
+/**
+ * Shows that what one conjunction generates never satisfies another: how the branches of `oneOf` are kept apart. It only
+ * ever answers "yes" when that is certain, and then the grammar needs nothing more.
+ */
+import { AutomatonTooLarge, intersect, isEmptyLanguage } from './automaton.ts';
+import { integerLimits } from './digits.ts';
+import { evaluate, itemSchema, memberSchemas } from './evaluate.ts';
+import { branchesOf, joined } from './expand.ts';
+import { generatedKinds, hasFreeMembers } from './generated.ts';
+import { COMBINATORS, type Kind } from './keywords.ts';
+import { exclusionOf, NoOpposite } from './negate.ts';
+import { numberBounds } from './numbers.ts';
+import { automatonOfPattern } from './pattern.ts';
+import { PatternError } from './pattern-reader.ts';
+import { kindFacts, listedValues } from './plain-facts.ts';
+import type { SchemaDocument } from './schema-document.ts';
+import { type Conjunction, countOf, keywordOf, objectOf, type SchemaPart, textListOf } from './schema-part.ts';
+
+/** Steps until we say "not certain". */
+const MAX_STEPS = 400;
+const MAX_DEPTH = 6;
+
+/** Whether no value that `generated` lets us write satisfies `other`. */
+export function isApart(generated: Conjunction, other: Conjunction, document: SchemaDocument): boolean {
+  return new Proof(document).isApart(generated, other);
+}
+
+class Proof {
+  readonly #document: SchemaDocument;
+  #stepsLeft = MAX_STEPS;
+
+  constructor(document: SchemaDocument) {
+    this.#document = document;
+  }
+
+  isApart(generated: Conjunction, other: Conjunction): boolean {
+    return this.#plainOnes(generated, 0).every(({ parts, isWhole }) =>
+      this.#isEmpty([...parts, ...other], 0, isWhole ? parts : undefined),
+    );
+  }
+
+  /** The conjunctions without choices that `conjunction` is made of; `isWhole` is false where a choice was not followed. */
+  #plainOnes(
+    conjunction: Conjunction,
+    depth: number,
+  ): readonly { readonly parts: Conjunction; readonly isWhole: boolean }[] {
+    this.#stepsLeft -= 1;
+    const parts = joined(conjunction, this.#document);
+    if (parts === undefined) return [];
+    if (depth > MAX_DEPTH || this.#stepsLeft < 0) return [{ parts, isWhole: false }];
+    const choice = this.#branchesOf(parts);
+    if (choice === undefined) return [{ parts, isWhole: !parts.some(hasChoice) }];
+    return choice.branches.flatMap((branch) => this.#plainOnes([...choice.rest, ...branch], depth + 1));
+  }
+
+  #branchesOf(parts: Conjunction): ReturnType<typeof branchesOf> {
+    try {
+      return branchesOf(parts, this.#document);
+    } catch (thrown) {
+      if (thrown instanceof NoOpposite) return undefined;
+      throw thrown;
+    }
+  }
+
+  /** `writer` is the plain conjunction that writes the value, where it is known: it bounds what can be there at all. */
+  #isEmpty(conjunction: Conjunction, depth: number, writer?: Conjunction): boolean {
+    this.#stepsLeft -= 1;
+    if (this.#stepsLeft < 0 || depth > MAX_DEPTH) return false;
+    const parts = joined(conjunction, this.#document);
+    if (parts === undefined) return true;
+    const choice = this.#branchesOf(parts);
+    if (choice !== undefined) {
+      return choice.branches.every((branch) => this.#isEmpty([...choice.rest, ...branch], depth + 1, writer));
+    }
+    const values = listedValues(parts);
+    if (values !== undefined) return values.every((value) => evaluate(value, parts, this.#document) === false);
+    const allowed = kindFacts(parts).kinds;
+    const written = writer === undefined ? allowed : generatedKinds(writer);
+    return allowed
+      .filter((kind) => written.includes(kind))
+      .every((kind) => this.#isKindEmpty(kind, parts, depth, writer));
+  }
+
+  #isKindEmpty(kind: Kind, parts: Conjunction, depth: number, writer: Conjunction | undefined): boolean {
+    switch (kind) {
+      case 'null':
+      case 'boolean':
+        return false;
+      case 'number':
+        return isNumberEmpty(parts);
+      case 'string':
+        return isBetweenEmpty(parts, 'minLength', 'maxLength') || isPatternEmpty(parts);
+      case 'array':
+        return isBetweenEmpty(parts, 'minItems', 'maxItems') || this.#isItemEmpty(parts, depth);
+      case 'object':
+        return isBetweenEmpty(parts, 'minProperties', 'maxProperties') || this.#isMemberEmpty(parts, depth, writer);
+    }
+  }
+
+  #isItemEmpty(parts: Conjunction, depth: number): boolean {
+    const certain = Math.max(0, ...parts.map((part) => countOf(part, 'minItems') ?? 0));
+    for (let index = 0; index < Math.min(certain, MAX_DEPTH); index += 1) {
+      const schemas = parts.map((part) => itemSchema(part, index)).filter((schema) => schema !== undefined);
+      if (this.#isEmpty(schemas, depth + 1)) return true;
+    }
+    return false;
+  }
+
+  #isMemberEmpty(parts: Conjunction, depth: number, writer: Conjunction | undefined): boolean {
+    const required = new Set(parts.flatMap((part) => textListOf(part, 'required') ?? []));
+    const isClosed = writer !== undefined && !hasFreeMembers(writer);
+    const written = new Set(
+      (writer ?? []).flatMap((part) => [
+        ...Object.keys(objectOf(part, 'properties') ?? {}),
+        ...(textListOf(part, 'required') ?? []),
+      ]),
+    );
+    for (const name of required) {
+      if (isClosed && !written.has(name)) return true;
+      if (
+        this.#isEmpty(
+          parts.flatMap((part) => memberSchemas(part, name)),
+          depth + 1,
+        )
+      )
+        return true;
+    }
+    return false;
+  }
+}
+
+/** A combining keyword is left that could not be taken apart. */
+function hasChoice(part: SchemaPart): boolean {
+  return COMBINATORS.some((keyword) => keywordOf(part, keyword) !== undefined) && exclusionOf(part) === undefined;
+}
+
+function isBetweenEmpty(parts: Conjunction, low: string, high: string): boolean {
+  const minimum = Math.max(0, ...parts.map((part) => countOf(part, low) ?? 0));
+  const maximum = Math.min(...parts.map((part) => countOf(part, high) ?? Number.POSITIVE_INFINITY));
+  return minimum > maximum;
+}
+
+function isNumberEmpty(parts: Conjunction): boolean {
+  const bounds = numberBounds(parts);
+  const low = Math.max(bounds.minimum ?? Number.NEGATIVE_INFINITY, bounds.exclusiveMinimum ?? Number.NEGATIVE_INFINITY);
+  const high = Math.min(
+    bounds.maximum ?? Number.POSITIVE_INFINITY,
+    bounds.exclusiveMaximum ?? Number.POSITIVE_INFINITY,
+  );
+  if (low > high) return true;
+  if (low === high && (low === bounds.exclusiveMinimum || high === bounds.exclusiveMaximum)) return true;
+  if (!kindFacts(parts).isIntegerOnly) return false;
+  const limits = integerLimits(bounds);
+  return limits.low !== undefined && limits.high !== undefined && limits.low > limits.high;
+}
+
+function isPatternEmpty(parts: Conjunction): boolean {
+  const patterns = parts.map((part) => keywordOf(part, 'pattern')).filter((pattern) => typeof pattern === 'string');
+  const [first, ...others] = patterns;
+  if (first === undefined || others.length === 0) return false;
+  try {
+    return isEmptyLanguage(
+      others.reduce((all, pattern) => intersect(all, automatonOfPattern(pattern)), automatonOfPattern(first)),
+    );
+  } catch (thrown) {
+    if (thrown instanceof PatternError || thrown instanceof AutomatonTooLarge) return false;
+    throw thrown;
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * `multipleOf`. A number is a multiple of m exactly when its last digits are, for every m that divides a power of ten: then
+ * the digits before them are free, but for the bounds. Of other steps all multiples are listed, where they are few.
+ *
+ * Steps with a fraction are held only where they are exact in binary (0.5, 0.25): validators divide doubles, so that 19.99
+ * "is no multiple" of 0.01 for them, and an answer that no validator accepts is of no use.
+ */
+import { integerLimits, type NumberBounds, naturals } from './digits.ts';
+import { choice, EMPTY, type Expression, literal, NEVER, sequence } from './grammar-expression.ts';
+import { type Conjunction, numberOf, refuse, refuseMalformed, type SchemaPart } from './schema-part.ts';
+import { oneOfTexts } from './values.ts';
+
+/** Endings of up to this many digits are listed. */
+const MAX_ENDING_DIGITS = 3;
+const MAX_LISTED = 2_000;
+/** Multiples are whole numbers of at most so many digits. */
+const LARGEST = 10n ** 15n - 1n;
+
+export function stepsBetween(parts: Conjunction, bounds: NumberBounds, isInteger: boolean): Expression {
+  const at = parts.find((part) => numberOf(part, 'multipleOf') !== undefined);
+  const steps = parts.map((part) => stepOf(part)).filter((step) => step !== undefined);
+  const fraction = steps.filter((step) => !Number.isInteger(step));
+  const whole = steps.filter((step) => Number.isInteger(step)).map(BigInt);
+  const [only] = fraction;
+  if (only !== undefined && !isInteger && steps.length === 1) return fractionSteps(only, bounds);
+  // A whole number is a multiple of 0.5 or 0.25 anyway.
+  const step = whole.reduce(leastCommonMultiple, 1n);
+  return wholeSteps(step, bounds, at);
+}
+
+function stepOf(part: SchemaPart): number | undefined {
+  const step = numberOf(part, 'multipleOf');
+  if (step === undefined) return undefined;
+  if (step <= 0) return refuseMalformed('multipleOf', part.pointer, 'a number greater than 0');
+  const isBinaryFraction =
+    step < 1 && Number.isInteger(1 / step) && Number.isInteger(Math.log2(step)) && step >= 1 / 64;
+  if (Number.isSafeInteger(step) || isBinaryFraction) return step;
+  return refuse(
+    'multipleOf',
+    part.pointer,
+    'only whole steps, and halves of halves such as 0.5 and 0.25, are exact in every validator',
+  );
+}
+
+/** Numbers q·unit + ending, where the ending is one of a few and q is free. */
+interface Endings {
+  readonly unit: bigint;
+  /** `text` follows the digits of q; `textAlone` stands for the whole number when q is 0. */
+  readonly list: readonly { readonly offset: bigint; readonly text: string; readonly textAlone: string }[];
+  /** Follows every number but 0. */
+  readonly zeros: string;
+}
+
+function wholeSteps(step: bigint, bounds: NumberBounds, at: SchemaPart | undefined): Expression {
+  const { low, high } = integerLimits(bounds);
+  const from = divideUp(low ?? -LARGEST, step);
+  const to = divideDown(high ?? LARGEST, step);
+  if (to - from < BigInt(MAX_LISTED)) {
+    const count = to < from ? 0 : Number(to - from) + 1;
+    return oneOfTexts(Array.from({ length: count }, (_, index) => String((from + BigInt(index)) * step)));
+  }
+  let zeros = '';
+  let rest = step;
+  for (; rest % 10n === 0n; rest /= 10n) zeros += '0';
+  const digits = [0, 1, 2, MAX_ENDING_DIGITS].find((count) => 10n ** BigInt(count) % rest === 0n);
+  if (digits === undefined)
+    return refuse(
+      'multipleOf',
+      at?.pointer ?? '#',
+      `the multiples of ${step} are too many to list, and their last digits do not tell them`,
+    );
+  const unit = 10n ** BigInt(digits);
+  const list = Array.from({ length: Number(unit / rest) }, (_, index) => {
+    const offset = BigInt(index) * rest;
+    const text = digits === 0 ? '' : String(offset).padStart(digits, '0');
+    return { offset, text, textAlone: String(offset) };
+  });
+  // From multiples of the step to multiples of the step without its zeros.
+  return signed(from * rest, to * rest, { unit, list, zeros });
+}
+
+/** Multiples of 1/2, 1/4, …: the whole part is free, the digits after the point are among a few. */
+function fractionSteps(step: number, bounds: NumberBounds): Expression {
+  const perOne = 1 / step;
+  const scaled = (value: number | undefined) => (value === undefined ? undefined : value * perOne);
+  const { low, high } = integerLimits({
+    minimum: scaled(bounds.minimum),
+    exclusiveMinimum: scaled(bounds.exclusiveMinimum),
+    maximum: scaled(bounds.maximum),
+    exclusiveMaximum: scaled(bounds.exclusiveMaximum),
+  });
+  const list = Array.from({ length: perOne }, (_, index) => {
+    const text = String(index * step).slice(1);
+    return { offset: BigInt(index), text, textAlone: `0${text}` };
+  });
+  const largest = 10n ** 12n * BigInt(perOne);
+  return signed(low ?? -largest, high ?? largest, { unit: BigInt(perOne), list, zeros: '' });
+}
+
+function signed(low: bigint, high: bigint, endings: Endings): Expression {
+  const zero = low <= 0n && high >= 0n ? literal('0') : NEVER;
+  const positive = magnitudes(low > 1n ? low : 1n, high, endings);
+  const negative = magnitudes(high < -1n ? -high : 1n, -low, endings);
+  return choice(zero, positive, sequence(literal('-'), negative));
+}
+
+/** Numbers greater than 0 from `low` to `high`, counted in the smallest step. */
+function magnitudes(low: bigint, high: bigint, { unit, list, zeros }: Endings): Expression {
+  if (low > high) return NEVER;
+  const first = low / unit;
+  const last = high / unit;
+  const edges = [...new Set([0n, first, last])].filter((whole) => whole >= first && whole <= last);
+  const atEdges = edges.map((whole) => {
+    const allowed = list.filter(({ offset }) => whole * unit + offset >= low && whole * unit + offset <= high);
+    if (whole === 0n) return oneOfTexts(allowed.map((ending) => ending.textAlone));
+    return sequence(literal(String(whole)), oneOfTexts(allowed.map((ending) => ending.text)));
+  });
+  const between = sequence(naturals(first + 1n, last - 1n), oneOfTexts(list.map((ending) => ending.text)));
+  return sequence(choice(...atEdges, first + 1n > last - 1n ? NEVER : between), zeros === '' ? EMPTY : literal(zeros));
+}
+
+function divideUp(value: bigint, by: bigint): bigint {
+  return value > 0n ? (value + by - 1n) / by : value / by;
+}
+
+function divideDown(value: bigint, by: bigint): bigint {
+  return value < 0n ? (value - by + 1n) / by : value / by;
+}
+
+function leastCommonMultiple(first: bigint, second: bigint): bigint {
+  let [a, b] = [first, second];
+  while (b !== 0n) [a, b] = [b, a % b];
+  return (first / a) * second;
+}
