@@ -1,5 +1,5 @@
 /** The features, outermost first, a reason on each line. The order is pinned by `order.test.ts`. */
-import type { ModelCatalogue } from '../core/models.ts';
+import type { ModelCard, ModelCatalogue } from '../core/models.ts';
 import type { Ledger, Metrics, Router } from '../core/ports.ts';
 import type { Feature } from './feature.ts';
 import { choices } from './features/choices.ts';
@@ -15,6 +15,8 @@ export interface FeaturePorts {
   readonly metrics: Metrics;
   readonly catalogue: ModelCatalogue;
   readonly router: Router;
+  /** What is known of models the catalogue has not (see resolve-model). */
+  readonly ownModel?: ((id: string) => Partial<ModelCard> | undefined) | undefined;
 }
 
 /** The pipeline's features in order. */
