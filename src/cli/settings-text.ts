@@ -13,7 +13,7 @@ export interface ServerFacts {
   readonly model: string;
 }
 
-/** The whole text, ready to print. */
+/** The whole text, ready to print. Code begins at the margin: Python would not take it indented. */
 export function settingsText(facts: ServerFacts): string {
   const url = `${facts.baseUrl}/compatible-mode/v1`;
   const key = facts.secret ?? 'YOUR_KEY';
@@ -24,29 +24,29 @@ export function settingsText(facts: ServerFacts): string {
     `  ${styled('bold', 'API key')}   ${key}`,
     `            ${styled('dim', facts.keyNote)}`,
     '',
-    heading('Any OpenAI SDK, by environment'),
-    `  export OPENAI_BASE_URL=${url}`,
-    `  export OPENAI_API_KEY=${key}`,
+    heading('Any OpenAI SDK', 'in the shell'),
+    `export OPENAI_BASE_URL=${url}`,
+    `export OPENAI_API_KEY=${key}`,
     '',
     heading('Python', 'pip install openai'),
-    '  from openai import OpenAI',
-    `  client = OpenAI(base_url="${url}", api_key="${key}")`,
-    `  stream = client.chat.completions.create(model="${facts.model}", stream=True,`,
-    '      messages=[{"role": "user", "content": "Hello!"}])',
-    '  for chunk in stream:',
-    '      print(chunk.choices[0].delta.content or "", end="", flush=True)',
+    'from openai import OpenAI',
+    `client = OpenAI(base_url="${url}", api_key="${key}")`,
+    `stream = client.chat.completions.create(model="${facts.model}", stream=True,`,
+    '    messages=[{"role": "user", "content": "Hello!"}])',
+    'for chunk in stream:',
+    '    print(chunk.choices[0].delta.content or "", end="", flush=True)',
     '',
     heading('Node', 'npm install openai'),
-    "  import OpenAI from 'openai';",
-    `  const client = new OpenAI({ baseURL: '${url}', apiKey: '${key}' });`,
-    `  const stream = await client.chat.completions.create({ model: '${facts.model}', stream: true,`,
-    "    messages: [{ role: 'user', content: 'Hello!' }] });",
-    "  for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta.content ?? '');",
+    "import OpenAI from 'openai';",
+    `const client = new OpenAI({ baseURL: '${url}', apiKey: '${key}' });`,
+    `const stream = await client.chat.completions.create({ model: '${facts.model}', stream: true,`,
+    "  messages: [{ role: 'user', content: 'Hello!' }] });",
+    "for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta.content ?? '');",
     '',
     heading('curl'),
-    `  curl -N ${url}/chat/completions \\`,
-    `    -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\`,
-    `    -d '{"model":"${facts.model}","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'`,
+    `curl -N ${url}/chat/completions \\`,
+    `  -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\`,
+    `  -d '{"model":"${facts.model}","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'`,
     '',
     styled('dim', 'Chat in another terminal: npm run atelier -- chat     Stop: Ctrl-C'),
   ].join('\n');
