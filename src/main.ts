@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { createEmbeddedBackend, type EmbeddedBackend } from './backends/embedded/index.ts';
 import { createRouter, type RouteRule, type RouterOptions } from './backends/route.ts';
-import { createScriptedBackend } from './backends/scripted/index.ts';
+import { createScriptedBackend, SCRIPTED_MODELS, scriptedModel } from './backends/scripted/index.ts';
 import { createUpstreamBackend } from './backends/upstream/index.ts';
 import { loadCatalogue } from './catalogue/load.ts';
 import type { Config, UpstreamConfig } from './config.ts';
@@ -43,6 +43,8 @@ export interface RunningServer {
   readonly baseUrl: string;
   /** Resolves when the engine has loaded its weights (at once without an engine); rejects when it cannot. */
   readonly ready: Promise<void>;
+  /** The engine child's process; undefined while there is none. */
+  readonly engineProcessId: number | undefined;
   /** Writes every receipt that is still in memory. */
   flush(): Promise<void>;
   /** Refuses new calls, lets live ones finish within the configured grace, then ends. */
@@ -68,7 +70,10 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   const app = createApp({
     wires: createWires({ clock: systemClock, ids: systemIds, catalogue, ...modelLister(catalogue, router, backends) }),
     serve: {
-      generate: createPipeline(featuresInOrder({ ledger, metrics, catalogue, router }), generateByRoute),
+      generate: createPipeline(
+        featuresInOrder({ ledger, metrics, catalogue, router, ownModel: scriptedModel }),
+        generateByRoute,
+      ),
       clock: systemClock,
       ids: systemIds,
       log,
@@ -110,6 +115,9 @@ export async function startServer(config: Config, options: StartOptions = {}): P
     port,
     baseUrl: `http://${host}:${port}`,
     ready: backends.embedded?.backend.ready() ?? Promise.resolve(),
+    get engineProcessId() {
+      return backends.embedded?.backend.engineProcessId;
+    },
     flush: () => ledger.flush(),
     close,
   };
@@ -200,11 +208,13 @@ function modelLister(
   const findModel = (id: string): ListedModel | undefined => {
     const card = catalogue.find(id);
     if (card) return listed(card);
-    return router.resolve(id, undefined) ? listed(permissiveCard(id)) : undefined;
+    return router.resolve(id, undefined) ? listed({ ...permissiveCard(id), ...scriptedModel(id) }) : undefined;
   };
-  const own = [backends.embedded?.weightsName, ...backends.routing.rules.map(({ pattern }) => pattern)].filter(
-    (id): id is string => id !== undefined && !id.includes('*') && catalogue.find(id) === undefined,
-  );
+  const own = [
+    backends.embedded?.weightsName,
+    ...backends.routing.rules.map(({ pattern }) => pattern),
+    ...(backends.routing.isScriptedOnly ? SCRIPTED_MODELS : []),
+  ].filter((id): id is string => id !== undefined && !id.includes('*') && catalogue.find(id) === undefined);
   return {
     listModels: () => [...own.flatMap((id) => findModel(id) ?? []), ...catalogue.list().map(listed)],
     findModel,

@@ -52,9 +52,10 @@ export function createApp(ports: AppPorts): FastifyInstance {
   // Bodies stay text: each wire parses and refuses in its own envelope.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));
-  app.addContentTypeParser('*', (_request, payload, done) => {
+  app.addContentTypeParser('*', (request, payload, done) => {
     payload.resume();
-    done(new StudioError('unsupported-media-type'));
+    if (request.is404) done(null, undefined);
+    else done(new StudioError('unsupported-media-type'));
   });
   app.server.on('connection', (socket) => socket.setNoDelay(true));
   addOperations(app, ports);
