@@ -4,7 +4,7 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { ConfigError, describeSettings } from '../config.ts';
 import { WeightsError } from '../weights/pull.ts';
-import { note, styled, UserError } from './terminal.ts';
+import { asTyped, note, styled, UserError } from './terminal.ts';
 
 const { version } = JSON.parse(readFileSync(path.join(import.meta.dirname, '../../package.json'), 'utf8')) as {
   version: string;
@@ -74,7 +74,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof UserError || error instanceof ConfigError || error instanceof WeightsError)
-    note(`${styled('red', 'error', process.stderr)} ${error.message}`);
+    note(`${styled('red', 'error', process.stderr)} ${asTyped(error.message)}`);
   else if (error instanceof Error && error.name === 'AbortError') note('Interrupted.');
   else note(`${styled('red', 'unexpected error', process.stderr)} ${error instanceof Error ? error.stack : error}`);
   process.exitCode = error instanceof Error && error.name === 'AbortError' ? 130 : 1;

@@ -1,5 +1,5 @@
 /** What a start prints: where the server is and what to paste into a program that was written for Model Studio. */
-import { styled } from './terminal.ts';
+import { asTyped, styled } from './terminal.ts';
 
 export interface ServerFacts {
   readonly version: string;
@@ -22,7 +22,7 @@ export function settingsText(facts: ServerFacts): string {
     '',
     `  ${styled('bold', 'Base URL')}  ${url}`,
     `  ${styled('bold', 'API key')}   ${key}`,
-    `            ${styled('dim', facts.keyNote)}`,
+    `            ${styled('dim', asTyped(facts.keyNote))}`,
     '',
     heading('Any OpenAI SDK', 'in the shell'),
     `export OPENAI_BASE_URL=${url}`,
@@ -48,7 +48,7 @@ export function settingsText(facts: ServerFacts): string {
     `  -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\`,
     `  -d '{"model":"${facts.model}","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'`,
     '',
-    styled('dim', 'Chat in another terminal: npm run atelier -- chat     Stop: Ctrl-C'),
+    styled('dim', asTyped('Talk to it from another terminal: atelier chat     Stop it: Ctrl-C')),
   ].join('\n');
 }
 

@@ -21,6 +21,12 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** Advice as this user would type it: in a clone there is no `atelier` on the path, but npm knows the way. */
+export function asTyped(advice: string): string {
+  if (process.env.npm_lifecycle_event === undefined) return advice;
+  return advice.replace(/\batelier (?=(?:serve|chat|pull|models|doctor|keys)\b)/g, 'npm run atelier -- ');
+}
+
 /** Rows as columns; a header is dimmed. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, column) =>

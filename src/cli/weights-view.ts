@@ -1,15 +1,16 @@
 /** Brings the weights of a configuration here while showing it in the terminal. */
 import type { Config } from '../config.ts';
 import { type PulledWeights, pullWeights } from '../weights/pull.ts';
-import { type ResolvedWeights, resolveWeights } from '../weights/resolve.ts';
+import { freeMemoryBytes, type ResolvedWeights, resolveWeights } from '../weights/resolve.ts';
+import { chooseDefaultWeights } from '../weights/weights-catalogue.ts';
 import { PullView } from './pull-view.ts';
 import { note, styled } from './terminal.ts';
 
 /** The weights to serve with. Ctrl-C stops the transfer; what came is kept. */
 export async function bringWeights(config: Config): Promise<ResolvedWeights> {
-  const weights = await shown(config.engine.weights === 'auto' ? 'the weights' : config.engine.weights, (options) =>
-    resolveWeights(config, options),
-  );
+  const freeBytes = freeMemoryBytes();
+  const title = config.engine.weights === 'auto' ? chooseDefaultWeights(freeBytes)[0] : config.engine.weights;
+  const weights = await shown(title, (options) => resolveWeights(config, { ...options, freeBytes }));
   if (weights.warning) note(`${styled('yellow', 'note', process.stderr)} ${weights.warning}`);
   return weights;
 }

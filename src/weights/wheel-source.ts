@@ -157,9 +157,10 @@ function run(
   });
 }
 
-/** pip's last error line says what it could not do; the ones before tell how often it tried. */
+/** pip's last error line says what it could not do; that it was for want of an answer stands in the lines before. */
 function lastWords(errorText: string): string | undefined {
-  const lines = errorText.split('\n').filter((line) => line.trim() !== '' && !/notice|WARNING: Retrying/i.test(line));
+  if (/Retrying|Max retries exceeded/.test(errorText)) return 'its package index does not answer';
+  const lines = errorText.split('\n').filter((line) => line.trim() !== '' && !/notice/i.test(line));
   return lines
     .at(-1)
     ?.replace(/^ERROR:\s*/, '')

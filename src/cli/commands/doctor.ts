@@ -12,7 +12,7 @@ import { chooseDefaultWeights, findWeights, WEIGHTS_CATALOGUE } from '../../weig
 import { ask } from '../chat-client.ts';
 import { startLocalServer, whoAnswers } from '../local-server.ts';
 import { findFreePort, ownerOfPort, probePort } from '../port-owner.ts';
-import { formatBytes, say, styled } from '../terminal.ts';
+import { asTyped, formatBytes, say, styled } from '../terminal.ts';
 
 type Finding =
   | { readonly state: 'good' | 'skipped'; readonly detail: string }
@@ -71,7 +71,7 @@ class Report {
     say(`${marks[finding.state]} ${name.padEnd(9)} ${finding.detail}`);
     if (finding.state === 'bad') {
       this.hasBad = true;
-      say(`            ${styled('bold', 'Fix:')} ${finding.fix}`);
+      say(`            ${styled('bold', 'Fix:')} ${asTyped(finding.fix)}`);
     }
     return finding.state === 'good';
   }

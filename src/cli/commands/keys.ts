@@ -2,7 +2,7 @@
 import { type ConfigFlags, loadConfig } from '../../config.ts';
 import type { StoredKey } from '../../core/ports.ts';
 import { withKeyStore } from '../api-key.ts';
-import { say, styled, table, UserError } from '../terminal.ts';
+import { asTyped, say, styled, table, UserError } from '../terminal.ts';
 
 type KeyFlags = ConfigFlags & { readonly json?: boolean };
 
@@ -28,7 +28,7 @@ export async function listKeys(flags: KeyFlags): Promise<void> {
     );
     return;
   }
-  if (keys.length === 0) say('There are no keys yet. Make one: atelier keys create NAME');
+  if (keys.length === 0) say(asTyped('There are no keys yet. Make one: atelier keys create NAME'));
   else say(table(['id', 'name', 'key', 'made', 'state'], keys.map(rowOf)));
 }
 

@@ -2,7 +2,7 @@
 import { type ConfigFlags, loadConfig } from '../../config.ts';
 import { freeMemoryBytes, type ListedWeights, listWeights } from '../../weights/resolve.ts';
 import { chooseDefaultWeights } from '../../weights/weights-catalogue.ts';
-import { formatBytes, say, styled, table } from '../terminal.ts';
+import { asTyped, formatBytes, say, styled, table } from '../terminal.ts';
 
 /** Lists the weights of the catalogue and those that were pulled besides. */
 export async function models(flags: ConfigFlags & { json?: boolean }): Promise<void> {
@@ -24,7 +24,7 @@ export async function models(flags: ConfigFlags & { json?: boolean }): Promise<v
   say(table(['weights', 'state', 'size', 'context', 'licence', 'for'], rows));
   say();
   say(styled('dim', `Kept in ${config.weightsFolder}`));
-  say(styled('dim', 'Fetch: atelier pull NAME     Serve: atelier serve --weights NAME'));
+  say(styled('dim', asTyped('Fetch: atelier pull NAME     Serve: atelier serve --weights NAME')));
 }
 
 function asJson({ name, entry, file }: ListedWeights) {
