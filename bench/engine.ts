@@ -1,47 +1,36 @@
 /** Tokens a second and first tokens of the embedded engine behind the whole server, against the bare binding. */
 import { fork } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type AtelierProcess, CHAT_PATH, engineYaml, startAtelier } from './atelier.ts';
 import type { BareReply, BareRequest } from './bare-engine.ts';
 import type { Row } from './gateway.ts';
 import { LoadConnection, median, requestBytes } from './load.ts';
-import { type ServerProcess, startServer } from './processes.ts';
 
-const PATH = '/compatible-mode/v1/chat/completions';
 const TOKENS = 96;
 const STORY = 'Tell me a long story about a fox who learns to read.';
 
 /** Measures one weights file in interleaved rounds. */
 export async function benchEngine(weightsFile: string, roundsWanted: number): Promise<Row[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'atelier-bench-'));
-  const configFile = join(folder, 'atelier.yaml');
-  writeFileSync(configFile, `server: { port: 0 }\nengine: { weights: "${weightsFile}", contextTokens: 4096 }\n`);
-  const atelier = await startServer(
-    'atelier',
-    [join(import.meta.dirname, 'serve.ts'), configFile, join(folder, 'home')],
-    { marker: /listening (\d+)/ },
-  );
-  const key = readFileSync(join(folder, 'home', 'bench-key'), 'utf8').trim();
+  const atelier = await startAtelier(engineYaml(weightsFile));
   const bare = await startBareEngine(weightsFile);
   try {
-    await ask(atelier, key, STORY, 1, 8);
+    await ask(atelier, STORY, 1, 8);
     await bare.run({ prompt: chatText(STORY), streams: 1, tokens: 8 });
     const rates = new Map<string, number[]>();
     const note = (name: string, value: number): void => void rates.set(name, [...(rates.get(name) ?? []), value]);
     for (let round = 0; round < roundsWanted; round++) {
       for (const streams of [1, 4]) {
         note(`bare ${streams}`, (await bare.run({ prompt: chatText(STORY), streams, tokens: TOKENS })).tokensPerSecond);
-        note(`atelier ${streams}`, (await ask(atelier, key, STORY, streams, TOKENS)).tokensPerSecond);
+        note(`atelier ${streams}`, (await ask(atelier, STORY, streams, TOKENS)).tokensPerSecond);
       }
       const long = longPrompt(round);
       note('bare cold', (await bare.run({ prompt: chatText(long), streams: 1, tokens: 4 })).firstTokenMs);
-      note('atelier cold', (await ask(atelier, key, long, 1, 4)).firstTokenMs);
+      note('atelier cold', (await ask(atelier, long, 1, 4)).firstTokenMs);
       note(
         'bare warm',
         (await bare.run({ prompt: chatText(`${long} Once more.`), streams: 1, tokens: 4 })).firstTokenMs,
       );
-      note('atelier warm', (await ask(atelier, key, `${long} Once more.`, 1, 4)).firstTokenMs);
+      note('atelier warm', (await ask(atelier, `${long} Once more.`, 1, 4)).firstTokenMs);
     }
     const figure = (name: string): number => median(rates.get(name) ?? []);
     const row = (name: string, unit: string, what: string): Row => ({
@@ -58,7 +47,6 @@ export async function benchEngine(weightsFile: string, roundsWanted: number): Pr
   } finally {
     bare.stop();
     await atelier.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -75,15 +63,14 @@ function chatText(text: string): string {
 }
 
 async function ask(
-  server: ServerProcess,
-  key: string,
+  { server, key }: AtelierProcess,
   text: string,
   streams: number,
   tokens: number,
 ): Promise<{ tokensPerSecond: number; firstTokenMs: number }> {
   const replies = await Promise.all(
     Array.from({ length: streams }, async (_, index) => {
-      const request = requestBytes(server.url, PATH, key, {
+      const request = requestBytes(server.url, CHAT_PATH, key, {
         model: 'qwen-plus',
         messages: [
           { role: 'system', content: 'You are a helpful assistant.' },

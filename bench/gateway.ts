@@ -2,13 +2,10 @@
  * What the gateway costs: the mock upstream directly, a bare proxy, and Atelier with keys, metering and the log on, in
  * interleaved rounds of one run. Figures are medians over rounds.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CHAT_PATH, startAtelier } from './atelier.ts';
 import { LoadConnection, median, quantile, requestBytes, runLoad } from './load.ts';
 import { type ServerProcess, startServer } from './processes.ts';
-
-const PATH = '/compatible-mode/v1/chat/completions';
 
 /** A measured row: one figure a target. */
 export interface Row {
@@ -33,12 +30,14 @@ interface Target {
 
 /** Starts everything, measures, stops everything. */
 export async function benchGateway(options: GatewayOptions): Promise<Row[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'atelier-bench-'));
   const mock = await startServer('mock', [join(import.meta.dirname, 'mock.ts')], { marker: /listening (\d+)/ });
   const proxy = await startServer('bare proxy', [join(import.meta.dirname, 'bare-proxy.ts'), mock.url.origin], {
     marker: /listening (\d+)/,
   });
-  const { server: atelier, key } = await startAtelier(folder, mock.url);
+  const process = await startAtelier(
+    `engine: { enabled: false }\nupstreams:\n  - { id: mock, baseUrl: "${mock.url.origin}/v1", quirks: openai }\n`,
+  );
+  const { server: atelier, key } = process;
   const targets: Target[] = [
     { name: 'direct', server: mock, key },
     { name: 'bare proxy', server: proxy, key },
@@ -57,22 +56,8 @@ export async function benchGateway(options: GatewayOptions): Promise<Row[]> {
       ...(await memoryRows(targets, idleMib, options)),
     ];
   } finally {
-    await Promise.all([atelier.stop(), proxy.stop(), mock.stop()]);
-    rmSync(folder, { recursive: true, force: true });
+    await Promise.all([process.stop(), proxy.stop(), mock.stop()]);
   }
-}
-
-async function startAtelier(folder: string, upstream: URL): Promise<{ server: ServerProcess; key: string }> {
-  const config = join(folder, 'atelier.yaml');
-  writeFileSync(
-    config,
-    `server: { port: 0 }\nengine: { enabled: false }\nupstreams:\n  - { id: mock, baseUrl: "${upstream.origin}/v1", quirks: openai }\n`,
-  );
-  const server = await startServer('atelier', [join(import.meta.dirname, 'serve.ts'), config, join(folder, 'home')], {
-    marker: /listening (\d+)/,
-  });
-  const { readFileSync } = await import('node:fs');
-  return { server, key: readFileSync(join(folder, 'home', 'bench-key'), 'utf8').trim() };
 }
 
 /** A small chat request, as agents and chat programs send them. */
@@ -89,7 +74,7 @@ function body(model: string, isStreaming: boolean): object {
 }
 
 const requestTo = (target: Target, model: string, isStreaming: boolean): Buffer =>
-  requestBytes(target.server.url, PATH, target.key, body(model, isStreaming));
+  requestBytes(target.server.url, CHAT_PATH, target.key, body(model, isStreaming));
 
 async function warmUp(targets: readonly Target[]): Promise<void> {
   for (const target of targets) {

@@ -1,15 +1,17 @@
 /**
- * `npm run bench [-- gateway|engine] [--rounds N] [--scale X] [--weights FILE] [--write]`
+ * `npm run bench [-- gateway | engine | structured | disconnects] [--rounds N] [--scale X] [--count N] [--weights FILE] [--write]`
  *
- * One run, interleaved rounds, medians, ratios. `--write` appends the table to docs/measured.md. Run it alone: two
+ * gateway and engine: one run, interleaved rounds, medians. structured and disconnects: proofs on real weights. `--write` appends the table to docs/measured.md. Run it alone: two
  * cores shared with anything else measure the other thing.
  */
 import { appendFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { proveDisconnects } from './disconnects.ts';
 import { benchEngine } from './engine.ts';
 import { benchGateway, type Row } from './gateway.ts';
+import { proveStructured } from './structured.ts';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -17,6 +19,8 @@ const { values: flags, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     scale: { type: 'string', default: '1' },
     weights: { type: 'string', default: process.env.ATELIER_TEST_WEIGHTS_CODER ?? '' },
+    count: { type: 'string' },
+    seed: { type: 'string', default: '1' },
     write: { type: 'boolean', default: false },
   },
 });
@@ -38,6 +42,26 @@ if (wanted.includes('engine')) {
         await benchEngine(flags.weights, Math.min(3, Number(flags.rounds))),
       ),
     );
+}
+if (wanted.includes('structured')) {
+  const { lines, failures } = await proveStructured(flags.weights, Number(flags.count ?? 200), Number(flags.seed));
+  sections.push(
+    ['### Structured answers', '', '| | parse, validate, declared |', '|---|--:|', ...lines, ''].join('\n'),
+  );
+  for (const failure of failures) process.stdout.write(`${failure}\n`);
+}
+if (wanted.includes('disconnects')) {
+  const report = await proveDisconnects(flags.weights, Number(flags.count ?? 1000), 12);
+  sections.push(
+    [
+      '### Clients that leave',
+      '',
+      '| | |',
+      '|---|--:|',
+      ...Object.entries(report).map(([name, value]) => `| ${name} | ${value} |`),
+      '',
+    ].join('\n'),
+  );
 }
 for (const section of sections) process.stdout.write(`${section}\n`);
 if (flags.write) {

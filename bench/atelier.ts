@@ -1,0 +1,60 @@
+/** Starts Atelier for a measurement: a process of its own, a home of its own, a key, and what it wrote into its ledger. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import BetterSqlite3 from 'better-sqlite3';
+import { type ServerProcess, startServer } from './processes.ts';
+
+export const CHAT_PATH = '/compatible-mode/v1/chat/completions';
+
+export interface AtelierProcess {
+  readonly server: ServerProcess;
+  readonly key: string;
+  post(body: object, signal?: AbortSignal): Promise<Response>;
+  metric(name: string): Promise<number>;
+  receipts(): { ending: string; outputTokens: number; inputTokens: number }[];
+  stop(): Promise<void>;
+}
+
+/** `yaml` is the whole configuration but for the port. */
+export async function startAtelier(yaml: string): Promise<AtelierProcess> {
+  const folder = mkdtempSync(join(tmpdir(), 'atelier-bench-'));
+  const home = join(folder, 'home');
+  const configFile = join(folder, 'atelier.yaml');
+  writeFileSync(configFile, `server: { port: 0 }\n${yaml}`);
+  const server = await startServer('atelier', [join(import.meta.dirname, 'serve.ts'), configFile, home], {
+    marker: /listening (\d+)/,
+  });
+  const key = readFileSync(join(home, 'bench-key'), 'utf8').trim();
+  return {
+    server,
+    key,
+    post: (body, signal) =>
+      fetch(new URL(CHAT_PATH, server.url), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        signal: signal ?? null,
+      }),
+    metric: async (name) => {
+      const text = await (await fetch(new URL('/metrics', server.url))).text();
+      return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1]);
+    },
+    receipts: () => {
+      const database = new BetterSqlite3(join(home, 'atelier.db'), { readonly: true });
+      const rows = database
+        .prepare('SELECT ending, output_total AS outputTokens, input_total AS inputTokens FROM receipts ORDER BY id')
+        .all();
+      database.close();
+      return rows as { ending: string; outputTokens: number; inputTokens: number }[];
+    },
+    stop: async () => {
+      await server.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Configuration of a server that answers from one weights file. */
+export const engineYaml = (weightsFile: string): string =>
+  `engine: { weights: "${weightsFile}", contextTokens: 4096 }\n`;
