@@ -5,6 +5,7 @@
  */
 import { fullFormats } from 'ajv-formats/dist/formats.js';
 import type { Json } from '../../../core/generation.ts';
+import { numberBounds } from './numbers.ts';
 import { kindFacts, listedValues } from './plain-facts.ts';
 import type { SchemaDocument } from './schema-document.ts';
 import {
@@ -97,20 +98,16 @@ function evaluateCombined(part: SchemaPart, check: Check, document: SchemaDocume
   return all(verdicts);
 }
 
-function evaluateNumber(value: number, part: SchemaPart): Verdict {
-  const bound = (keyword: string, holds: (limit: number) => boolean): Verdict => {
-    // Draft 4 writes a boolean here; such a schema is refused where it is compiled.
-    if (typeof keywordOf(part, keyword) === 'boolean') return undefined;
-    const limit = numberOf(part, keyword);
-    return limit === undefined || holds(limit);
-  };
-  return all([
-    bound('minimum', (limit) => value >= limit),
-    bound('maximum', (limit) => value <= limit),
-    bound('exclusiveMinimum', (limit) => value > limit),
-    bound('exclusiveMaximum', (limit) => value < limit),
-    bound('multipleOf', (step) => Number.isInteger(value / step)),
-  ]);
+function evaluateNumber(value: number, part: SchemaPart): boolean {
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = numberBounds([part]);
+  const step = numberOf(part, 'multipleOf');
+  return (
+    value >= (minimum ?? value) &&
+    value <= (maximum ?? value) &&
+    (exclusiveMinimum === undefined || value > exclusiveMinimum) &&
+    (exclusiveMaximum === undefined || value < exclusiveMaximum) &&
+    (step === undefined || Number.isInteger(value / step))
+  );
 }
 
 /** By the definitions that the validator at the other end most likely uses. */

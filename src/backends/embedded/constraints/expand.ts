@@ -8,6 +8,7 @@ import { exclusionOf, NoOpposite, oppositeOf } from './negate.ts';
 import type { SchemaDocument } from './schema-document.ts';
 import {
   type Conjunction,
+  derived,
   keywordOf,
   listOf,
   madePart,
@@ -42,7 +43,8 @@ export function joined(conjunction: Conjunction, document: SchemaDocument): Conj
     if (parts.has(part.key)) return;
     const inner = [...path, part.key];
     if (keywordOf(part, '$ref') !== undefined) {
-      add(document.resolve(part), inner);
+      const target = document.resolve(part);
+      add(part.isMade ? derived(target) : target, inner);
       add(without(part, '$ref'), inner);
     } else if (keywordOf(part, 'allOf') !== undefined) {
       // Its own members come first in the objects we write, as they do in the schema.

@@ -31,9 +31,10 @@ const IPV6 = [
     (before) => `${GROUP}(:${GROUP}){${before - 1}}::${before === 7 ? '' : `(${GROUP}(:${GROUP}){0,${6 - before}})?`}`,
   ),
 ].join('|');
-const URI_CHARACTER = "([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})";
+/** Without the apostrophe, which the validator's pattern for templates does not know. */
+const URI_CHARACTER = '([A-Za-z0-9._~!$&()*+,;=:@-]|%[0-9A-Fa-f]{2})';
 const URI_REST = `(/${URI_CHARACTER}*)*(\\?(${URI_CHARACTER}|[/?])*)?(#(${URI_CHARACTER}|[/?])*)?`;
-const URI = `((https?|ftps?|wss?)://${HOSTNAME}(:[1-9][0-9]{0,3})?${URI_REST}|file://(/${URI_CHARACTER}+)+|mailto:${ATOM}(\\.${ATOM})*@${DOMAIN}|urn:[a-z][a-z0-9]{1,30}:[A-Za-z0-9._:-]+)`;
+const URI = `((https?|ftps?|wss?)://${HOSTNAME}(:[1-9][0-9]{0,3})?${URI_REST}|file://(/${URI_CHARACTER}+)+|mailto:[A-Za-z0-9_+-]+(\\.[A-Za-z0-9_+-]+)*@${DOMAIN}|urn:[a-z][a-z0-9]{1,30}:[A-Za-z0-9._:-]+)`;
 const POINTER = '(/([^/~]|~[01])*)*';
 
 interface Format {
@@ -60,7 +61,7 @@ const FORMATS: Readonly<Record<string, Format>> = {
   'uri-template': { pattern: `${URI}(\\{[A-Za-z0-9_]+\\})?` },
   'json-pointer': { pattern: POINTER },
   'relative-json-pointer': { pattern: `(0|[1-9][0-9]{0,8})(#|${POINTER})` },
-  regex: { pattern: '\\^?([A-Za-z0-9 _,;:@/-]|\\\\[dws]|\\[[a-z]-[a-z]\\])*\\$?' },
+  regex: { pattern: '\\^?([A-Za-z0-9 _,;:@/-]|\\\\[dws]|\\[(a-z|A-Z|0-9|A-Za-z)\\])*\\$?' },
 };
 
 const automata = new Map<string, Automaton>();

@@ -8,8 +8,10 @@
 import { StudioError } from '../../../core/errors.ts';
 import type { JsonSchema } from '../../../core/generation.ts';
 import { SchemaCompiler } from './compiler.ts';
+import type { Expression } from './grammar-expression.ts';
+import { NoOpposite } from './negate.ts';
 import { SchemaDocument } from './schema-document.ts';
-import { type Conjunction, schemaPart } from './schema-part.ts';
+import { type Conjunction, refuse, schemaPart } from './schema-part.ts';
 
 export interface CompiledSchema {
   /** GBNF; the rule `root` is one JSON value. */
@@ -39,11 +41,22 @@ export function jsonObjectGrammar(): string {
 function compile(schema: JsonSchema, also: Conjunction): CompiledSchema {
   const document = new SchemaDocument(schema);
   const compiler = new SchemaCompiler(document);
-  const grammar = compiler.writer.print(compiler.compile([document.root, ...also], 'value'));
+  const grammar = compiler.writer.print(compiledRoot(compiler, [document.root, ...also]));
   if (grammar === undefined) {
     throw new StudioError('invalid-parameter', 'Invalid JSON Schema: no JSON value of finite size satisfies it.');
   }
   return { grammar };
+}
+
+function compiledRoot(compiler: SchemaCompiler, conjunction: Conjunction): Expression {
+  try {
+    return compiler.compile(conjunction, 'value');
+  } catch (thrown) {
+    // Whoever asks for an opposite refuses by itself; this is for schemas that reach one on a way nobody thought of.
+    if (thrown instanceof NoOpposite)
+      return refuse(thrown.keyword, thrown.pointer, 'its opposite is needed and not known');
+    throw thrown;
+  }
 }
 
 function cached(key: string, make: () => CompiledSchema): CompiledSchema {

@@ -8,6 +8,7 @@ import type { SchemaDocument } from './schema-document.ts';
 import {
   type Conjunction,
   countOf,
+  derived,
   type JsonObject,
   keywordOf,
   listOf,
@@ -77,7 +78,7 @@ function oppositeOfKeyword(
         [[]],
       );
     case 'not':
-      return [[subschema(part, 'not')]];
+      return [[derived(subschema(part, 'not'))]];
     default: {
       const schema = oppositeOfBound(keyword, part);
       return schema === undefined ? [] : [made(schema)];

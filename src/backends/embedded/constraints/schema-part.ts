@@ -73,6 +73,11 @@ export function madePart(schema: JsonObject | boolean, part: SchemaPart, label: 
   return schemaPart(schema, part.pointer, `${part.key}!${label}`, true);
 }
 
+/** A schema of the document that is asked for by our own making: it holds, but evaluates nothing beside it. */
+export function derived(part: SchemaPart): SchemaPart {
+  return part.isMade ? part : { ...part, key: `${part.key}!derived`, isMade: true };
+}
+
 /** The same schema without some of its keywords. */
 export function without(part: SchemaPart, ...keywords: readonly string[]): SchemaPart {
   if (typeof part.schema === 'boolean') return part;
