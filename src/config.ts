@@ -4,9 +4,10 @@
  * no other file knows a default.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
+import { resolveFolders } from './config-folders.ts';
+import { type KnownSettings, problemsOf, type Setting, show, sourceOf } from './config-problems.ts';
 import {
   ConfigSyntaxError,
   didYouMean,
@@ -196,16 +197,8 @@ const FLAG_SETTINGS: { readonly [flag in Exclude<keyof ConfigFlags, 'config'>]-?
 const OTHER_VARIABLES = ['ATELIER_CONFIG', 'ATELIER_API_KEY', 'ATELIER_BASE_URL'];
 const OTHER_VARIABLE_PREFIXES = ['ATELIER_TEST_', 'ATELIER_BENCH_'];
 
-interface Leaf {
-  readonly name: string;
-  readonly path: SettingPath;
-  readonly schema: z.ZodType;
-  readonly default: unknown;
-  readonly sentence: string;
-  readonly variable: string;
-}
-
 const LEAVES = leavesOf(settingsSchema, []);
+const KNOWN: KnownSettings = { settings: LEAVES, upstreamKeys: Object.keys(upstreamSchema.shape) };
 
 /** Every setting with its default and its sentence, for `--help` and the documentation. */
 export function describeSettings(): { name: string; default: unknown; sentence: string; variable: string }[] {
@@ -227,7 +220,7 @@ export function loadConfig(inputs: ConfigInputs = {}): Config {
     pairsSource(flagPairs(flags)),
   ];
   const parsed = settingsSchema.safeParse(mergeSources(sources));
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => problemsOf(issue, sources)));
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => problemsOf(issue, sources, KNOWN)));
   const settings = parsed.data;
   const locate = (at: SettingPath) => sourceOf(at, sources)?.locate(at) ?? 'the settings';
   const problems: string[] = [];
@@ -297,7 +290,7 @@ function flagPairs(flags: ConfigFlags) {
 }
 
 /** Text settings take what was typed as it is; others are read as YAML would read them, with the usual words for yes and no. */
-function typedValue(leaf: Leaf, typed: string): unknown {
+function typedValue(leaf: Setting, typed: string): unknown {
   const bare = unwrap(leaf.schema);
   if (bare instanceof z.ZodString) return typed;
   if (bare instanceof z.ZodBoolean) {
@@ -306,59 +299,6 @@ function typedValue(leaf: Leaf, typed: string): unknown {
     return typed;
   }
   return parseTypedValue(typed);
-}
-
-function problemsOf(issue: z.core.$ZodIssue, sources: readonly SettingsSource[]): string[] {
-  const at = issue.path as SettingPath;
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey([...at, key], sources));
-  const source = sourceOf(at, sources);
-  const leaf = LEAVES.find((each) => each.path.every((key, index) => at[index] === key));
-  const got = isSecret(at) ? '' : gotText(at, sources);
-  const fix = leaf
-    ? `${leaf.sentence}${leaf.default === undefined ? '' : ` Default: ${show(leaf.default)}.`}`
-    : `Write settings of ${at.join('.')} below it, one a line.`;
-  const reason = issue.message.startsWith('must') ? issue.message : 'is missing or of the wrong kind';
-  return [`${source?.locate(at) ?? 'the settings'}: ${at.join('.')} ${reason}${got}. Fix: ${fix}`];
-}
-
-function unknownKey(at: SettingPath, sources: readonly SettingsSource[]): string {
-  const name = at.join('.');
-  const last = String(at.at(-1));
-  const names = LEAVES.map((leaf) => leaf.name);
-  const groups = [...new Set(names.map((each) => each.split('.')[0] ?? each))];
-  const upstreamKeys = Object.keys(upstreamSchema.shape);
-  const guess =
-    at[0] === 'upstreams'
-      ? didYouMean(last, upstreamKeys)
-      : (didYouMean(name, [...names, ...groups]) ??
-        names.find((each) => each.split('.').at(-1)?.toLowerCase() === last.toLowerCase()));
-  const known = at[0] === 'upstreams' ? upstreamKeys : at.length === 1 ? groups : names;
-  const fix = guess ? `did you mean ${guess}?` : `known settings are ${known.join(', ')}.`;
-  return `${sourceOf(at, sources)?.locate(at) ?? 'the settings'}: ${name} is not a setting. Fix: ${fix}`;
-}
-
-/** The winning source of a path: the last one that has it, or else that has the nearest thing above it. */
-function sourceOf(at: SettingPath, sources: readonly SettingsSource[]): SettingsSource | undefined {
-  for (let length = at.length; length > 0; length--) {
-    const found = sources.findLast((source) => source.has(at.slice(0, length)));
-    if (found) return found;
-  }
-  return undefined;
-}
-
-function gotText(at: SettingPath, sources: readonly SettingsSource[]): string {
-  let value: unknown = sourceOf(at, sources)?.values;
-  for (const key of at)
-    value = value && typeof value === 'object' ? (value as { [key: string]: unknown })[key] : undefined;
-  return value === undefined ? '' : `, got ${show(value)}`;
-}
-
-function show(value: unknown): string {
-  return JSON.stringify(value) ?? String(value);
-}
-
-function isSecret(at: SettingPath): boolean {
-  return at.at(-1) === 'apiKey';
 }
 
 function resolveUpstreams(
@@ -413,31 +353,6 @@ function specificity(pattern: string): number {
   return pattern.includes('*') ? pattern.replaceAll('*', '').length : Number.MAX_SAFE_INTEGER;
 }
 
-function resolveFolders(home: string | undefined, base: string, env: Environment) {
-  if (home) {
-    const folder = path.resolve(base, home.replace(/^~(?=$|[/\\])/, homedir()));
-    return { home: folder, weightsFolder: path.join(folder, 'weights') };
-  }
-  // Weights can be had again, so they belong in a cache; keys and receipts cannot.
-  const user = env.HOME ?? homedir();
-  switch (process.platform) {
-    case 'win32': {
-      const local = env.LOCALAPPDATA ?? path.join(user, 'AppData', 'Local');
-      return { home: path.join(local, 'Atelier'), weightsFolder: path.join(local, 'Atelier', 'weights') };
-    }
-    case 'darwin':
-      return {
-        home: path.join(user, 'Library', 'Application Support', 'Atelier'),
-        weightsFolder: path.join(user, 'Library', 'Caches', 'Atelier', 'weights'),
-      };
-    default:
-      return {
-        home: path.join(env.XDG_DATA_HOME || path.join(user, '.local', 'share'), 'atelier'),
-        weightsFolder: path.join(env.XDG_CACHE_HOME || path.join(user, '.cache'), 'atelier', 'weights'),
-      };
-  }
-}
-
 function unknownVariables(env: Environment): string[] {
   const known = [...LEAVES.map((leaf) => leaf.variable), ...OTHER_VARIABLES];
   return Object.keys(env)
@@ -455,7 +370,7 @@ function unwrap(schema: z.ZodType): z.ZodType {
   return schema;
 }
 
-function leavesOf(schema: z.ZodType, at: SettingPath): Leaf[] {
+function leavesOf(schema: z.ZodType, at: SettingPath): Setting[] {
   const bare = unwrap(schema);
   if (bare instanceof z.ZodObject)
     return Object.entries(bare.shape).flatMap(([key, inner]) => leavesOf(inner as z.ZodType, [...at, key]));
