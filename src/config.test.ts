@@ -156,6 +156,9 @@ models:
     expect(problems({ yaml: 'upstreams:\n  - { id: a, baseUrl: "ftp://a" }\n' })[0]).toMatch(
       /must be an http or https URL/,
     );
+    expect(problems({ yaml: 'upstreams:\n  - { id: a, baseUrl: http://a, quirks: vlm }\n' })[0]).toMatch(
+      /^atelier\.yaml:2:\d+: upstreams\.0\.quirks must be one of vllm, .*got "vlm"/,
+    );
   });
 
   it('refuses to route to an engine that is switched off', () => {

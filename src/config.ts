@@ -36,6 +36,9 @@ const autoOr = (min: number, max: number) => {
 const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(values, { error: `must be one of ${values.join(', ')}` });
 
+/** Kinds of servers whose ways are known; `backends/upstream/quirks.ts` says what they are. */
+export const UPSTREAM_KINDS = ['vllm', 'sglang', 'ollama', 'llama-server', 'dashscope', 'openai'] as const;
+
 const upstreamSchema = z.strictObject({
   id: text
     .regex(/^[a-z0-9][a-z0-9-]*$/, { error: 'must be lower-case letters, digits and dashes' })
@@ -46,7 +49,9 @@ const upstreamSchema = z.strictObject({
     .describe('Base URL of an OpenAI-compatible server, normally ending in /v1.'),
   apiKey: text.optional().describe('Key sent to the upstream; better kept in a variable named by apiKeyEnv.'),
   apiKeyEnv: text.optional().describe('Name of the environment variable that holds the key.'),
-  quirks: text.optional().describe('What kind of server it is (vllm, sglang, ollama, llama-server, dashscope).'),
+  quirks: oneOf(UPSTREAM_KINDS)
+    .optional()
+    .describe('What kind of server it is; left out, one that keeps to what all of them take.'),
 });
 
 const settingsSchema = z.strictObject({
