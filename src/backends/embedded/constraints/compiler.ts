@@ -10,7 +10,7 @@ import { type Branches, branchesOf, joined } from './expand.ts';
 import { generatedKinds } from './generated.ts';
 import { choice, type Expression, NEVER, reference } from './grammar-expression.ts';
 import { GrammarWriter } from './grammar-writer.ts';
-import { ALL_KINDS, type Kind } from './keywords.ts';
+import { ALL_KINDS, isAssertion, type Kind } from './keywords.ts';
 import { exclusionOf, NoOpposite } from './negate.ts';
 import { numberExpression } from './numbers.ts';
 import { objectExpression } from './objects.ts';
@@ -24,6 +24,7 @@ import {
   refuse,
   type SchemaPart,
   schemaPart,
+  without,
 } from './schema-part.ts';
 import { stringExpression } from './strings.ts';
 import { settleUnevaluated } from './unevaluated.ts';
@@ -139,7 +140,11 @@ export class SchemaCompiler {
   }
 
   #values(values: readonly Json[], parts: Conjunction): Expression {
-    const allowed = values.filter((value) => evaluate(value, parts, this.document) === true);
+    // The lists have met already; what is left to check are the other keywords.
+    const others = parts
+      .map((part) => without(part, 'enum', 'const'))
+      .filter((part) => Object.keys(part.schema).some(isAssertion));
+    const allowed = values.filter((value) => evaluate(value, others, this.document) === true);
     return oneOfTexts(allowed.map(spellJson));
   }
 

@@ -106,15 +106,23 @@ export class GrammarWriter {
 
   /** The grammar's text, or undefined when nothing finite can match. */
   print(root: Expression): string | undefined {
-    const bodies = new Map(this.#bodies).set('root', root);
+    const bodies = new Map(this.#bodies).set('root', this.#opened(root));
     const pruned = pruneEndless(bodies);
     const body = pruned.get('root');
     if (body === undefined || isNever(body)) return undefined;
     const lines: string[] = [];
-    for (const name of reachableFrom('root', pruned)) {
+    for (const name of reachableFrom('root', pruned).names) {
       lines.push(`${name} ::= ${printExpression(pruned.get(name) ?? NEVER)}`);
     }
     return `${lines.join('\n')}\n`;
+  }
+
+  /** What stands in the root's rule, instead of a rule that only refers to another. */
+  #opened(root: Expression): Expression {
+    const body = root.type === 'reference' ? this.#bodies.get(root.name) : undefined;
+    if (root.type !== 'reference' || body === undefined) return root;
+    // A rule that is needed again would then stand there twice.
+    return reachableFrom(root.name, this.#bodies).isRecursive ? root : body;
   }
 }
 
@@ -158,14 +166,21 @@ function endingRules(bodies: ReadonlyMap<string, Expression>): ReadonlySet<strin
   return ending;
 }
 
-/** Names in the order in which a reader meets them. */
-function reachableFrom(root: string, bodies: ReadonlyMap<string, Expression>): readonly string[] {
-  const names = new Set([root]);
+/** Names in the order in which a reader meets them, and whether they lead back to the first. */
+function reachableFrom(
+  first: string,
+  bodies: ReadonlyMap<string, Expression>,
+): { readonly names: readonly string[]; readonly isRecursive: boolean } {
+  const names = new Set([first]);
+  let isRecursive = false;
   const visit = (expression: Expression): void => {
-    if (expression.type === 'reference') names.add(expression.name);
+    if (expression.type === 'reference') {
+      if (expression.name === first) isRecursive = true;
+      names.add(expression.name);
+    }
     for (const child of childrenOf(expression)) visit(child);
   };
   // A set may grow while it is walked: names met on the way are visited in their turn.
   for (const name of names) visit(bodies.get(name) ?? NEVER);
-  return [...names];
+  return { names: [...names], isRecursive };
 }

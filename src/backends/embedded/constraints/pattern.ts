@@ -118,11 +118,18 @@ class Nfa {
   }
 
   determinized(start: number, final: number): Automaton {
-    return explore<readonly number[]>({
-      start: this.#closure([start], final, true),
-      key: (set) => set.join(),
-      accepts: (set) => this.#follow(set, (state) => [...state.free, ...state.atEnd]).has(final),
-      edges: (set) => this.#steps(set).map(({ low, high, to }) => ({ low, high, to: this.#closure(to, final, false) })),
+    return explore<{ readonly states: readonly number[]; readonly isStart: boolean }>({
+      start: { states: this.#closure([start], final, true), isStart: true },
+      key: ({ states, isStart }) => `${isStart} ${states.join()}`,
+      // In the empty text both ends are at the same place.
+      accepts: ({ states, isStart }) =>
+        this.#follow(states, (state) => [...state.free, ...state.atEnd, ...(isStart ? state.atStart : [])]).has(final),
+      edges: ({ states }) =>
+        this.#steps(states).map(({ low, high, to }) => ({
+          low,
+          high,
+          to: { states: this.#closure(to, final, false), isStart: false },
+        })),
     });
   }
 

@@ -227,3 +227,64 @@ export const randomSchemas: fc.Arbitrary<JsonSchema> = fc.letrec<{
 function withoutReferences(schema: JsonSchema): JsonSchema {
   return JSON.parse(JSON.stringify(schema).replaceAll('{"$ref":"#/$defs/leaf"}', '{"type":"null"}')) as JsonSchema;
 }
+
+const memberNames = fc.constantFrom('a', 'b', 'c', 'id');
+const requiredNames = fc.uniqueArray(memberNames, { minLength: 1, maxLength: 2 });
+
+/** Random schemas with keywords mixed as no person would: many are satisfied by nothing, or refused. */
+export const mixedSchemas: fc.Arbitrary<JsonSchema> = fc.letrec<{ schema: JsonSchema }>((tie) => {
+  const schema = tie('schema');
+  const keyword = <Value extends Json>(name: string, value: fc.Arbitrary<Value>) =>
+    value.map((given): JsonSchema => ({ [name]: given }));
+  const some = fc.array(schema, { minLength: 1, maxLength: 3 });
+  const count = fc.integer({ min: 0, max: 3 });
+  const typed = fc.constantFrom('object', 'array', 'string', 'integer', 'number', 'boolean', 'null');
+  const single = fc.oneof(
+    { maxDepth: 3 },
+    keyword('type', fc.oneof(typed, fc.uniqueArray(typed, { minLength: 1, maxLength: 3 }))),
+    keyword(
+      'enum',
+      fc.array(fc.constantFrom<Json>('a', 'ab', 1, 2.5, null, true, [], ['a'], { a: 1 }), {
+        minLength: 1,
+        maxLength: 4,
+      }),
+    ),
+    keyword('const', fc.constantFrom<Json>('a', 1, null, { a: 'a' })),
+    keyword('minimum', fc.integer({ min: -5, max: 5 })),
+    keyword('exclusiveMaximum', fc.integer({ min: -5, max: 15 })),
+    keyword('multipleOf', fc.constantFrom(1, 2, 5, 10, 0.5)),
+    keyword('minLength', count),
+    keyword('maxLength', count),
+    keyword('pattern', fc.constantFrom('^a', 'b$', '[0-9]', '^[a-c]*$')),
+    keyword('format', fc.constantFrom('date', 'email', 'unknown')),
+    keyword('minItems', count),
+    keyword('maxItems', count),
+    keyword('uniqueItems', fc.boolean()),
+    keyword('items', schema),
+    keyword('prefixItems', some),
+    keyword('contains', schema),
+    keyword('required', requiredNames),
+    keyword('properties', fc.dictionary(memberNames, schema, { maxKeys: 3 })),
+    keyword('additionalProperties', schema),
+    keyword('patternProperties', fc.dictionary(fc.constantFrom('^n_', 'd$', 'a'), schema, { minKeys: 1, maxKeys: 2 })),
+    keyword(
+      'propertyNames',
+      fc.constantFrom<JsonSchema>({ maxLength: 2 }, { pattern: '^[a-z_]' }, { enum: ['a', 'n_1', 'x'] }),
+    ),
+    keyword('minProperties', count),
+    keyword('maxProperties', count),
+    keyword('dependentRequired', fc.dictionary(memberNames, requiredNames, { minKeys: 1, maxKeys: 2 })),
+    keyword('dependentSchemas', fc.dictionary(memberNames, schema, { minKeys: 1, maxKeys: 1 })),
+    keyword('anyOf', some),
+    keyword('oneOf', some),
+    keyword('allOf', some),
+    keyword('not', schema),
+    fc.tuple(schema, schema, schema).map(([condition, then, otherwise]) => ({ if: condition, then, else: otherwise })),
+    fc.constant<JsonSchema>({}),
+  );
+  return {
+    schema: fc
+      .array(single, { minLength: 1, maxLength: 3 })
+      .map((keywords): JsonSchema => Object.assign({}, ...keywords)),
+  };
+}).schema;

@@ -140,7 +140,8 @@ function ruleHeads(automaton: Automaton): ReadonlySet<number> {
   for (const [index, length] of chain) {
     for (const [to] of groupedByTarget(automaton.states[index]?.edges ?? [])) {
       if (chain.has(to)) continue;
-      const isHead = (waysIn[to] ?? 0) > 1 || length >= MAX_CHAIN;
+      const isEnd = automaton.states[to]?.edges.length === 0;
+      const isHead = !isEnd && ((waysIn[to] ?? 0) > 1 || length >= MAX_CHAIN);
       if (isHead) heads.add(to);
       chain.set(to, isHead ? 0 : length + 1);
     }

@@ -13,7 +13,8 @@ export function spellJson(value: Json): string {
 
 /** Equal as JSON: numbers by value, objects whatever the order of their members. */
 export function isSameJson(first: Json, second: Json): boolean {
-  return first === second || canonicalText(first) === canonicalText(second);
+  if (first === second) return true;
+  return typeof first === 'object' && typeof second === 'object' && canonicalText(first) === canonicalText(second);
 }
 
 /** One text for equal values. */
