@@ -157,7 +157,7 @@ models:
       /must be an http or https URL/,
     );
     expect(problems({ yaml: 'upstreams:\n  - { id: a, baseUrl: http://a, quirks: vlm }\n' })[0]).toMatch(
-      /^atelier\.yaml:2:\d+: upstreams\.0\.quirks must be one of vllm, .*got "vlm"/,
+      /^atelier\.yaml:2:\d+: upstreams\.0\.quirks must be one of generic, vllm, .*got "vlm"/,
     );
   });
 

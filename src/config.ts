@@ -37,7 +37,7 @@ const oneOf = <const Values extends readonly [string, ...string[]]>(values: Valu
   z.enum(values, { error: `must be one of ${values.join(', ')}` });
 
 /** Kinds of servers whose ways are known; `backends/upstream/quirks.ts` says what they are. */
-export const UPSTREAM_KINDS = ['vllm', 'sglang', 'ollama', 'llama-server', 'dashscope', 'openai'] as const;
+export const UPSTREAM_KINDS = ['generic', 'vllm', 'sglang', 'ollama', 'llama-server', 'dashscope', 'openai'] as const;
 
 const upstreamSchema = z.strictObject({
   id: text
