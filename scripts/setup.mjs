@@ -16,6 +16,7 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Node runs TypeScript by itself from these versions on. */
 const OLDEST_NODE = [22, 18];
 const LOCK_POLL_MS = 250;
+const ORPHAN_POLL_MS = 500;
 /** An install lock without an owner's id is believed for this long: its owner may be about to write it. */
 const UNOWNED_LOCK_MS = 10_000;
 
@@ -71,11 +72,26 @@ export function runNode(node, args, options = {}) {
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
     const forward = (signal) => child.kill(signal);
     for (const signal of signals) process.on(signal, forward);
+    // npm hands SIGTERM to the shell between it and us, and that shell dies without a word. Its death is the word.
+    const parent = process.ppid;
+    const isUnderNpm = process.env.npm_lifecycle_event !== undefined && process.platform !== 'win32';
+    const watch =
+      isUnderNpm &&
+      setInterval(() => {
+        if (process.ppid === parent) return;
+        clearInterval(watch);
+        // Once: a program may take a second one for impatience.
+        child.kill('SIGTERM');
+      }, ORPHAN_POLL_MS);
     const settle = (code, signal) => {
+      if (watch) clearInterval(watch);
       for (const each of signals) process.off(each, forward);
       resolve(signal ? 128 + (constants.signals[signal] ?? 0) : (code ?? 1));
     };
-    child.once('error', reject);
+    child.once('error', (error) => {
+      if (watch) clearInterval(watch);
+      reject(error);
+    });
     child.once('exit', settle);
   });
 }

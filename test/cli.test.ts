@@ -28,8 +28,12 @@ interface Run {
 }
 
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Run {
+  return runCommand(process.execPath, [program, ...args], env);
+}
+
+function runCommand(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Run {
   const { npm_lifecycle_event: _, PORT: __, ...inherited } = process.env;
-  const child = spawn(process.execPath, [program, ...args], {
+  const child = spawn(command, args, {
     cwd: home,
     env: { ...inherited, ATELIER_HOME: home, NO_COLOR: '1', ...env },
   });
@@ -87,6 +91,18 @@ describe('serve', () => {
     server.child.kill('SIGTERM');
     expect((await server.ended).code).toBe(0);
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'ends when npm is told to end, which kills only the shell between',
+    async () => {
+      const shell = ['-c', '"$0" "$@"; exit', process.execPath, LAUNCHER, '--scripted', '--port', '0'];
+      const server = runCommand('sh', shell, { npm_lifecycle_event: 'start' });
+      await server.until('Stop it: Ctrl-C');
+      server.child.kill('SIGTERM');
+      // The pipe closes when the last of them has ended.
+      expect((await server.ended).errors).toContain('Finishing what is running');
+    },
+  );
 
   it('names who has the port, and a free one', async () => {
     const holder = createServer();
