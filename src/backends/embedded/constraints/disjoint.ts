@@ -3,13 +3,12 @@
  * ever answers "yes" when that is certain, and then the grammar needs nothing more.
  */
 import { AutomatonTooLarge, intersect, isEmptyLanguage } from './automaton.ts';
-import { integerLimits } from './digits.ts';
 import { evaluate, itemSchema, memberSchemas } from './evaluate.ts';
 import { branchesOf, joined } from './expand.ts';
 import { generatedKinds, hasFreeMembers } from './generated.ts';
 import { COMBINATORS, type Kind } from './keywords.ts';
 import { exclusionOf, NoOpposite } from './negate.ts';
-import { numberBounds } from './numbers.ts';
+import { isRangeEmpty, numberBounds } from './numbers.ts';
 import { automatonOfPattern } from './pattern.ts';
 import { PatternError } from './pattern-reader.ts';
 import { kindFacts, listedValues } from './plain-facts.ts';
@@ -87,7 +86,7 @@ class Proof {
       case 'boolean':
         return false;
       case 'number':
-        return isNumberEmpty(parts);
+        return isRangeEmpty(numberBounds(parts), kindFacts(parts).isIntegerOnly);
       case 'string':
         return isBetweenEmpty(parts, 'minLength', 'maxLength') || isPatternEmpty(parts);
       case 'array':
@@ -138,20 +137,6 @@ function isBetweenEmpty(parts: Conjunction, low: string, high: string): boolean 
   const minimum = Math.max(0, ...parts.map((part) => countOf(part, low) ?? 0));
   const maximum = Math.min(...parts.map((part) => countOf(part, high) ?? Number.POSITIVE_INFINITY));
   return minimum > maximum;
-}
-
-function isNumberEmpty(parts: Conjunction): boolean {
-  const bounds = numberBounds(parts);
-  const low = Math.max(bounds.minimum ?? Number.NEGATIVE_INFINITY, bounds.exclusiveMinimum ?? Number.NEGATIVE_INFINITY);
-  const high = Math.min(
-    bounds.maximum ?? Number.POSITIVE_INFINITY,
-    bounds.exclusiveMaximum ?? Number.POSITIVE_INFINITY,
-  );
-  if (low > high) return true;
-  if (low === high && (low === bounds.exclusiveMinimum || high === bounds.exclusiveMaximum)) return true;
-  if (!kindFacts(parts).isIntegerOnly) return false;
-  const limits = integerLimits(bounds);
-  return limits.low !== undefined && limits.high !== undefined && limits.low > limits.high;
 }
 
 function isPatternEmpty(parts: Conjunction): boolean {

@@ -26,7 +26,7 @@ test('a verdict is the verdict of Ajv, or none', () => {
         expect(verdict, JSON.stringify({ schema, instance })).toBe(invalidReason(schema, instance) === undefined);
       }
     }),
-    { numRuns: 400, seed: 3 },
+    { numRuns: 150, seed: 3 },
   );
-  expect(certain).toBeGreaterThan(2_300);
+  expect(certain).toBeGreaterThan(850);
 });

@@ -15,11 +15,10 @@ import {
   repeat,
   sequence,
 } from './grammar-expression.ts';
+import { LONGEST_ANSWER } from './schema-part.ts';
 
 /** The parser unrolls a repetition; above this many copies we build it of blocks. */
 const MAX_UNROLLED_COPIES = 256;
-/** No answer is longer than this many characters or items; a bound above it is as good as this one. */
-const MAX_COUNTED_COPIES = 1_000_000;
 
 export class GrammarWriter {
   readonly #bodies = new Map<string, Expression>();
@@ -74,11 +73,11 @@ export class GrammarWriter {
   repeat(hint: string, part: Expression, minimum: number, maximum: number): Expression {
     if (isNever(part) || maximum <= 1) return repeat(part, minimum, maximum);
     const single = part.type === 'sequence' || part.type === 'choice' ? this.rule(hint, part) : part;
-    if (minimum > MAX_COUNTED_COPIES) return NEVER;
     if (maximum === Number.POSITIVE_INFINITY) {
       return sequence(this.#exactly(hint, single, minimum), repeat(single, 0, maximum));
     }
-    const bounded = Math.min(maximum, MAX_COUNTED_COPIES);
+    // A bound that no answer reaches is as good as any above it.
+    const bounded = Math.min(maximum, LONGEST_ANSWER);
     if (bounded <= MAX_UNROLLED_COPIES) return repeat(single, minimum, bounded);
     return sequence(this.#exactly(hint, single, minimum), this.#atMost(hint, single, bounded - minimum));
   }

@@ -1,6 +1,6 @@
 /** Numbers: bounds, steps (`multipleOf`) and excluded values, put together from digits. */
 import { decimalExpression, integerLimits, integersBetween, type NumberBounds } from './digits.ts';
-import { choice, type Expression } from './grammar-expression.ts';
+import { choice, type Expression, isNever } from './grammar-expression.ts';
 import { exclusionOf } from './negate.ts';
 import { type Conjunction, keywordOf, numberOf, refuse } from './schema-part.ts';
 import { stepsBetween } from './steps.ts';
@@ -17,7 +17,32 @@ export function numberExpression(parts: Conjunction, isInteger: boolean): Expres
     return stepsBetween(parts, bounds, isInteger);
   }
   const between = isInteger ? wholeNumbers : decimalExpression;
-  return choice(...gaps(bounds, excluded).map(between));
+  const written = choice(...gaps(bounds, excluded).map(between));
+  const at = parts.find((part) => BOUNDS.some((keyword) => keywordOf(part, keyword) !== undefined));
+  if (isNever(written) && excluded.length === 0 && at !== undefined && !isRangeEmpty(bounds, isInteger)) {
+    const keyword = BOUNDS.find((each) => keywordOf(at, each) !== undefined) ?? 'minimum';
+    return refuse(
+      keyword,
+      at.pointer,
+      'only numbers of more than 15 digits would satisfy it, which not every reader keeps exactly',
+    );
+  }
+  return written;
+}
+
+const BOUNDS = ['minimum', 'exclusiveMinimum', 'maximum', 'exclusiveMaximum'];
+
+/** No number at all lies within the bounds. */
+export function isRangeEmpty(bounds: NumberBounds, isInteger: boolean): boolean {
+  const low = Math.max(bounds.minimum ?? Number.NEGATIVE_INFINITY, bounds.exclusiveMinimum ?? Number.NEGATIVE_INFINITY);
+  const high = Math.min(
+    bounds.maximum ?? Number.POSITIVE_INFINITY,
+    bounds.exclusiveMaximum ?? Number.POSITIVE_INFINITY,
+  );
+  if (low > high) return true;
+  if (low === high && (low === bounds.exclusiveMinimum || high === bounds.exclusiveMaximum)) return true;
+  const limits = integerLimits(bounds);
+  return isInteger && limits.low !== undefined && limits.high !== undefined && limits.low > limits.high;
 }
 
 function wholeNumbers(bounds: NumberBounds): Expression {

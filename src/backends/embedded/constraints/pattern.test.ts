@@ -58,7 +58,7 @@ describe('a pattern', () => {
         for (const text of samples)
           expect(accepts(automaton, text), `${pattern} on ${JSON.stringify(text)}`).toBe(expression.test(text));
       }),
-      { numRuns: 400, seed: 11 },
+      { numRuns: 200, seed: 11 },
     );
   });
 
@@ -95,7 +95,7 @@ describe('languages', () => {
           expect(accepts(union(a, b), text)).toBe(inA || inB);
         }
       }),
-      { numRuns: 120, seed: 12 },
+      { numRuns: 60, seed: 12 },
     );
   });
 

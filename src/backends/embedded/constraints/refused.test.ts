@@ -33,6 +33,9 @@ describe('a keyword that cannot be held', () => {
     ['pattern', { type: 'string', pattern: '(' }, /not a regular expression/],
     ['minLength', { type: 'string', pattern: '^(ab)*$', minLength: 5000 }, /states/],
     ['patternProperties', { type: 'object', patternProperties: { '(?<=a)b': {} } }, /looks ahead or behind/],
+    ['minLength', { type: 'string', minLength: 2_000_000 }, /that long/],
+    ['minimum', { type: 'integer', minimum: 1e18 }, /15 digits/],
+    ['exclusiveMaximum', { type: 'number', exclusiveMaximum: -1e20 }, /15 digits/],
     ['minProperties', { type: 'object', minProperties: 2 }, /kept apart/],
     [
       'oneOf',

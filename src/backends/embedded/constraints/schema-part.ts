@@ -90,11 +90,18 @@ export function keywordOf(part: SchemaPart, keyword: string): Json | undefined {
   return Object.hasOwn(part.schema, keyword) ? part.schema[keyword] : undefined;
 }
 
+/** Characters, items or members that an answer has at most, by far. */
+export const LONGEST_ANSWER = 1_000_000;
+
 /** A count such as `minItems`; draft 4 to 2020-12 all ask for a whole number that is not negative. */
 export function countOf(part: SchemaPart, keyword: string): number | undefined {
   const value = keywordOf(part, keyword);
   if (value === undefined) return undefined;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0) {
+    if (keyword.startsWith('min') && value > LONGEST_ANSWER)
+      return refuse(keyword, part.pointer, 'no answer is that long');
+    return value;
+  }
   return refuseMalformed(keyword, part.pointer, 'a whole number that is not negative');
 }
 

@@ -6,7 +6,7 @@
  * "is no multiple" of 0.01 for them, and an answer that no validator accepts is of no use.
  */
 import { integerLimits, type NumberBounds, naturals } from './digits.ts';
-import { choice, EMPTY, type Expression, literal, NEVER, sequence } from './grammar-expression.ts';
+import { choice, type Expression, literal, NEVER, sequence } from './grammar-expression.ts';
 import { type Conjunction, numberOf, refuse, refuseMalformed, type SchemaPart } from './schema-part.ts';
 import { oneOfTexts } from './values.ts';
 
@@ -109,14 +109,19 @@ function magnitudes(low: bigint, high: bigint, { unit, list, zeros }: Endings): 
   if (low > high) return NEVER;
   const first = low / unit;
   const last = high / unit;
-  const edges = [...new Set([0n, first, last])].filter((whole) => whole >= first && whole <= last);
+  const allowedAt = (whole: bigint) =>
+    list.filter(({ offset }) => whole * unit + offset >= low && whole * unit + offset <= high);
+  const isFull = (whole: bigint) => whole > 0n && allowedAt(whole).length === list.length;
+  const firstFull = isFull(first) ? first : first + 1n;
+  const lastFull = isFull(last) ? last : last - 1n;
+  const between = sequence(naturals(firstFull, lastFull), oneOfTexts(list.map((ending) => ending.text)));
+  const edges = [...new Set([first, last])].filter((whole) => whole < firstFull || whole > lastFull);
   const atEdges = edges.map((whole) => {
-    const allowed = list.filter(({ offset }) => whole * unit + offset >= low && whole * unit + offset <= high);
+    const allowed = allowedAt(whole);
     if (whole === 0n) return oneOfTexts(allowed.map((ending) => ending.textAlone));
     return sequence(literal(String(whole)), oneOfTexts(allowed.map((ending) => ending.text)));
   });
-  const between = sequence(naturals(first + 1n, last - 1n), oneOfTexts(list.map((ending) => ending.text)));
-  return sequence(choice(...atEdges, first + 1n > last - 1n ? NEVER : between), zeros === '' ? EMPTY : literal(zeros));
+  return sequence(choice(...atEdges, between), literal(zeros));
 }
 
 function divideUp(value: bigint, by: bigint): bigint {

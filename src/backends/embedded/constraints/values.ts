@@ -1,6 +1,6 @@
 /** JSON values as grammar: how we spell them, and sets of them as a tree of shared beginnings. */
 import type { Json } from '../../../core/generation.ts';
-import { choice, EMPTY, type Expression, literal, sequence } from './grammar-expression.ts';
+import { characterClass, choice, EMPTY, type Expression, literal, sequence } from './grammar-expression.ts';
 import { isJsonObject } from './schema-part.ts';
 
 /** Our one spelling of a value: a space after each colon and comma, as models write it, and no other blanks. */
@@ -49,5 +49,23 @@ function textsFrom(texts: readonly (readonly string[])[], start: number): Expres
     else group.push(text);
   }
   const options = [...groups].map(([next, group]) => (next === undefined ? EMPTY : textsFrom(group, shared)));
-  return texts.length === 1 ? literal(first.slice(start).join('')) : sequence(prefix, choice(...options));
+  return texts.length === 1
+    ? literal(first.slice(start).join(''))
+    : sequence(prefix, choice(...joinedCharacters(options)));
+}
+
+/** Options of one character each as one class, which is one reading for the engine instead of many. */
+function joinedCharacters(options: readonly Expression[]): readonly Expression[] {
+  const isCharacter = (option: Expression) => option.type === 'literal' && [...option.text].length === 1;
+  const characters = options.flatMap((option) =>
+    option.type === 'literal' && isCharacter(option) ? [option.text] : [],
+  );
+  if (characters.length < 2) return options;
+  const ranges: (readonly [number, number])[] = [];
+  for (const codePoint of characters.map((character) => character.codePointAt(0) ?? 0).sort((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && last[1] + 1 === codePoint) ranges[ranges.length - 1] = [last[0], codePoint];
+    else ranges.push([codePoint, codePoint]);
+  }
+  return [characterClass(ranges), ...options.filter((option) => !isCharacter(option))];
 }
