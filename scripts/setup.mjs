@@ -100,8 +100,16 @@ export function runNode(node, args, options = {}) {
 export async function launchCli(args) {
   await main(async () => {
     await ensureInstalled({ dev: false });
-    return runNode(findNode(), [path.join(ROOT, 'src', 'cli', 'main.ts'), ...args]);
+    return runNode(findNode(), [path.join(ROOT, 'src', 'cli', 'main.ts'), ...args], { env: withCompileCache() });
   });
+}
+
+/**
+ * Stripped and compiled code is kept between starts: the second start is quicker, and a third of the memory of an idle
+ * server was the type stripper itself.
+ */
+function withCompileCache() {
+  return { NODE_COMPILE_CACHE: path.join(ROOT, 'node_modules', '.cache', 'node'), ...process.env };
 }
 
 /** Runs a command to its exit code; what the user can mend is shown as one sentence. */

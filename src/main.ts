@@ -30,6 +30,8 @@ export interface EngineWeights {
   readonly file: string;
   readonly name: string;
   readonly toolSpelling?: 'hermes' | 'fenced-json' | undefined;
+  /** The API model that the weights really are. */
+  readonly modelId?: string | undefined;
 }
 
 export interface StartOptions {
@@ -53,9 +55,23 @@ export interface RunningServer {
 
 export const VERSION: string = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')).version;
 
+/** How long a log line may wait for company. */
+const LOG_FLUSH_MS = 250;
+
+/**
+ * The log of a server, as JSON lines. Lines are written in small batches off the hot path, at the latest after a
+ * quarter of a second and when the process ends.
+ */
+export function openLog(level: string, fileDescriptor: 1 | 2): Logger {
+  const destination = pino.destination({ dest: fileDescriptor, sync: false, minLength: 4096 });
+  setInterval(() => destination.flush(), LOG_FLUSH_MS).unref();
+  process.on('exit', () => destination.flushSync());
+  return pino({ level }, destination);
+}
+
 /** Starts the server of a configuration and listens. Throws when the port cannot be had. */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
-  const log = options.log ?? pino({ level: config.log.level });
+  const log = options.log ?? openLog(config.log.level, 1);
   mkdirSync(config.home, { recursive: true, mode: 0o700 });
   const database = await openDatabase(join(config.home, 'atelier.db'));
   const ledger = createLedger(database, { log });
@@ -126,9 +142,15 @@ export async function startServer(config: Config, options: StartOptions = {}): P
 /** Time for the error frames of calls that a shutdown has cut. */
 const LAST_FRAMES_MS = 1000;
 
+interface LocalWeights {
+  readonly backend: EmbeddedBackend;
+  readonly weightsName: string;
+  readonly modelId: string | undefined;
+}
+
 interface Backends {
   readonly all: readonly Backend[];
-  readonly embedded: { readonly backend: EmbeddedBackend; readonly weightsName: string } | undefined;
+  readonly embedded: LocalWeights | undefined;
   readonly routing: RouterOptions;
 }
 
@@ -166,9 +188,9 @@ function createUpstream(upstream: UpstreamConfig, log: Logger): Backend {
   });
 }
 
-function createEngine(config: Config, options: StartOptions, log: Logger): NonNullable<Backends['embedded']> {
+function createEngine(config: Config, options: StartOptions, log: Logger): LocalWeights {
   if (!options.weights) throw new Error('the engine is enabled and no weights were given');
-  const { file, name, toolSpelling } = options.weights;
+  const { file, name, toolSpelling, modelId } = options.weights;
   const backend = createEmbeddedBackend({
     engine: {
       weightsFile: file,
@@ -182,7 +204,7 @@ function createEngine(config: Config, options: StartOptions, log: Logger): NonNu
     clock: systemClock,
     log,
   });
-  return { backend, weightsName: name };
+  return { backend, weightsName: name, modelId };
 }
 
 function addEngineGauges(metrics: MetricsRegistry, engine: EmbeddedBackend): void {

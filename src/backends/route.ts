@@ -17,7 +17,9 @@ export interface RouterOptions {
   /** Answers every catalogue model with the scripted echo. */
   readonly isScriptedOnly: boolean;
   /** The local weights; a stand-in for every text model of the catalogue but themselves. */
-  readonly embedded?: { readonly backend: Backend; readonly weightsName: string } | undefined;
+  readonly embedded?:
+    | { readonly backend: Backend; readonly weightsName: string; readonly modelId?: string | undefined }
+    | undefined;
   /** Takes every id that nothing else answers; set when the server is a pure gateway to one upstream. */
   readonly gateway?: Backend | undefined;
 }
@@ -47,7 +49,7 @@ function routeTo(backend: Backend, target: string, model: string, options: Route
     backend,
     target: name,
     servedBy: name.startsWith(`${backend.id}/`) ? name : `${backend.id}/${name}`,
-    isStandIn: name !== model,
+    isStandIn: name !== model && !(isEmbedded && options.embedded?.modelId === model),
   };
 }
 

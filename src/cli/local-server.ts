@@ -18,6 +18,7 @@ export async function startLocalServer(config: Config, weights: ResolvedWeights 
     file: weights.file,
     name: weights.name,
     toolSpelling: weights.entry?.toolSpelling,
+    modelId: weights.entry?.modelId,
   };
   const server = await startServer(local, { log: SILENT, weights: engineWeights });
   try {

@@ -24,6 +24,8 @@ export interface WeightsEntry {
   readonly licence: string;
   /** What the weights are good for, in a few words. */
   readonly purpose: string;
+  /** The API model that these weights really are; for every other model they are a stand-in. */
+  readonly modelId?: string | undefined;
   /** The name under which the file is kept. */
   readonly fileName: string;
   /** Null where no official figure is known. */
@@ -63,6 +65,7 @@ export const WEIGHTS_CATALOGUE: readonly WeightsEntry[] = [
     title: 'Qwen2.5-Coder-1.5B-Instruct, 4 bits',
     licence: 'Apache-2.0',
     purpose: 'chat and code; the default with 4 GB of free memory',
+    modelId: 'qwen2.5-coder-1.5b-instruct',
     fileName: coderLarge.file,
     sizeBytes: 1_117_320_768,
     sha256: 'cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046',
@@ -85,6 +88,7 @@ export const WEIGHTS_CATALOGUE: readonly WeightsEntry[] = [
     title: 'Qwen2.5-Coder-0.5B-Instruct, 4 bits',
     licence: 'Apache-2.0',
     purpose: 'chat and code; the default with little memory',
+    modelId: 'qwen2.5-coder-0.5b-instruct',
     fileName: coderSmall.file,
     sizeBytes: 491_400_064,
     sha256: '1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32',
@@ -107,6 +111,7 @@ export const WEIGHTS_CATALOGUE: readonly WeightsEntry[] = [
     title: 'Qwen3-0.6B, 8 bits',
     licence: 'Apache-2.0',
     purpose: 'chat with thinking of its own; from the hubs only',
+    modelId: 'qwen3-0.6b',
     fileName: qwen3.file,
     sizeBytes: null,
     sha256: null,

@@ -1,6 +1,5 @@
 /** `atelier serve` */
 import { confirm, isCancel } from '@clack/prompts';
-import pino from 'pino';
 import { type Config, type ConfigFlags, loadConfig } from '../../config.ts';
 import type { ResolvedWeights } from '../../weights/resolve.ts';
 import { apiKeyFile, ensureLocalKey, type LocalKey } from '../api-key.ts';
@@ -20,9 +19,9 @@ export async function serve(flags: ConfigFlags, version: string): Promise<void> 
   const config = await withUsablePort(wanted);
   const key = await ensureLocalKey(config);
   const weights = config.engine.enabled ? await bringWeights(config) : undefined;
-  const { startServer } = await import('../../main.ts');
+  const { startServer, openLog } = await import('../../main.ts');
   // Results go to stdout, logs to stderr: either can be read by a program.
-  const log = pino({ level: config.log.level }, pino.destination(2));
+  const log = openLog(config.log.level, 2);
   const stopped = untilSignal();
   const server = await startServer(config, { log, weights: weights && engineWeights(weights) });
   if (weights) note(`Loading ${weights.name}…`);
@@ -44,7 +43,7 @@ function asUserError(error: unknown): UserError {
 }
 
 function engineWeights({ file, name, entry }: ResolvedWeights) {
-  return { file, name, toolSpelling: entry?.toolSpelling };
+  return { file, name, toolSpelling: entry?.toolSpelling, modelId: entry?.modelId };
 }
 
 /** Resolves at the first signal to stop; a later one ends the program at once. */
