@@ -9,7 +9,7 @@ import { choice, type Expression, literal, NEVER, sequence } from './grammar-exp
 import { automatonOfPattern } from './pattern.ts';
 import { type Conjunction, keywordOf, objectOf, refuse, type SchemaPart, subschema } from './schema-part.ts';
 import { held, nameLanguage } from './string-language.ts';
-import { freeText, textOf } from './strings.ts';
+import { automatonText, freeText } from './strings.ts';
 
 const MAX_CLASSES = 32;
 
@@ -29,7 +29,7 @@ export function freeMember(parts: Conjunction, declared: readonly string[], comp
       parts.flatMap((part) => schemasOfClass(part, matched)),
       'member',
     );
-    const name = names === ALL_TEXTS ? freeText(compiler.writer) : textOf(names, compiler.writer, 'name');
+    const name = names === ALL_TEXTS ? freeText(compiler.writer) : automatonText(names, compiler.writer, 'name');
     return sequence(name, literal('": '), value);
   });
   return compiler.writer.rule('any-member', choice(...options));

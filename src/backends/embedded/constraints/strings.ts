@@ -102,14 +102,14 @@ export function stringExpression(parts: Conjunction, writer: GrammarWriter): Exp
   const shape = shapeOf(parts);
   if (shape === undefined) return quoted(freeText(writer, lengths.minimum, lengths.maximum));
   const at = parts.find((part) => keywordOf(part, 'maxLength') !== undefined) ?? parts[0];
-  return quoted(textOf(withLengths(shape, lengths, at), writer, 'text'));
+  return quoted(automatonText(withLengths(shape, lengths, at), writer, 'text'));
 }
 
 /** A chain of states is written in one rule as far as this, then goes on in another. */
 const MAX_CHAIN = 24;
 
 /** The texts of an automaton, each character in its shortest spelling. */
-export function textOf(automaton: Automaton, writer: GrammarWriter, hint: string): Expression {
+export function automatonText(automaton: Automaton, writer: GrammarWriter, hint: string): Expression {
   if (isEmptyLanguage(automaton)) return NEVER;
   return writer.once(automaton, () => writtenText(automaton, writer, hint));
 }
