@@ -4,7 +4,7 @@
  */
 import type { Json } from '../../../core/generation.ts';
 import { arrayExpression } from './arrays.ts';
-import { isApart } from './disjoint.ts';
+import { ApartnessProver } from './disjoint.ts';
 import { evaluate } from './evaluate.ts';
 import { type Branches, branchesOf, joined } from './expand.ts';
 import { generatedKinds } from './generated.ts';
@@ -33,6 +33,9 @@ import { oneOfTexts, spellJson } from './values.ts';
 /** More than any schema written by hand; a product of unions would otherwise grow without end. */
 const MAX_CONJUNCTIONS = 5_000;
 const MAX_NESTING = 200;
+const MAX_OPEN = 400;
+/** Each branch that has to be left out may double what is left. */
+const MAX_EXCLUSIONS = 10;
 
 const ANY_VALUE: Conjunction = [schemaPart({ type: [...ALL_KINDS] }, '#', 'any value')];
 
@@ -46,10 +49,12 @@ export class SchemaCompiler {
   readonly writer = new GrammarWriter();
   readonly #done = new Map<string, Expression>();
   readonly #open = new Map<string, OpenRule>();
+  readonly #prover: ApartnessProver;
   #depth = 0;
 
   constructor(document: SchemaDocument) {
     this.document = document;
+    this.#prover = new ApartnessProver(document);
   }
 
   /** A value within another one: at least a bracket has been written since the schemas around it. */
@@ -81,6 +86,9 @@ export class SchemaCompiler {
     if (this.#done.size + this.#open.size > MAX_CONJUNCTIONS) {
       refuse('anyOf', parts[0]?.pointer ?? '#', 'the schema has too many combinations');
     }
+    if (this.#open.size > MAX_OPEN) {
+      refuse('$ref', parts[0]?.pointer ?? '#', `it is one of more than ${MAX_OPEN} schemas within one another`);
+    }
     const rule: OpenRule = { depth: this.#depth, name: undefined };
     this.#open.set(key, rule);
     const body = this.#body(parts, hint);
@@ -99,9 +107,10 @@ export class SchemaCompiler {
     const choices = branchesOf(parts, this.document);
     if (choices === undefined) return this.#plain(parts);
     const { keyword, at, rest, branches } = choices;
+    const isExclusive = keyword !== 'oneOf' || this.#prover.areToldApart(branches);
     const compileAll = () =>
       branches.map((branch, index) => {
-        const others = keyword === 'oneOf' ? this.#exclusions(choices, index) : [];
+        const others = isExclusive ? [] : this.#exclusions(choices, index);
         return this.compile([...rest, ...branch, ...others], hint);
       });
     // Only these keywords ask for opposites by themselves.
@@ -110,17 +119,20 @@ export class SchemaCompiler {
   }
 
   /** What keeps a branch of `oneOf` from satisfying the others as well: nothing where they are apart anyway. */
-  #exclusions({ rest, branches }: Branches, index: number): Conjunction {
+  #exclusions({ at, rest, branches }: Branches, index: number): Conjunction {
     const branch = branches[index] ?? [];
-    const others = branches.flatMap((other, at) => (at === index ? [] : other));
+    const others = branches.flatMap((other, place) => (place === index ? [] : other));
     let exclusions: Conjunction = [];
     // An exclusion may bring members of its own, so what was apart is looked at again.
     for (;;) {
       const generated = [...rest, ...branch, ...exclusions];
       const open = others.filter(
         (other) =>
-          !exclusions.some((part) => part.key === opposite(other).key) && !isApart(generated, [other], this.document),
+          !exclusions.some((part) => part.key === opposite(other).key) && !this.#prover.isApart(generated, [other]),
       );
+      if (this.#prover.isExhausted) refuse('oneOf', at.pointer, 'its branches are too many to compare');
+      if (exclusions.length + open.length > MAX_EXCLUSIONS)
+        refuse('oneOf', at.pointer, 'too many of its branches overlap');
       if (open.length === 0) return exclusions;
       exclusions = [...exclusions, ...open.map(opposite)];
     }

@@ -2,9 +2,11 @@
  * Shows that what one conjunction generates never satisfies another: how the branches of `oneOf` are kept apart. It only
  * ever answers "yes" when that is certain, and then the grammar needs nothing more.
  */
+import type { Json } from '../../../core/generation.ts';
 import { AutomatonTooLarge, intersect, isEmptyLanguage } from './automaton.ts';
 import { evaluate, itemSchema, memberSchemas } from './evaluate.ts';
 import { branchesOf, joined } from './expand.ts';
+import { possibleValues } from './finite-values.ts';
 import { generatedKinds, hasFreeMembers } from './generated.ts';
 import { COMBINATORS, type Kind } from './keywords.ts';
 import { exclusionOf, NoOpposite } from './negate.ts';
@@ -14,28 +16,67 @@ import { PatternError } from './pattern-reader.ts';
 import { kindFacts, listedValues } from './plain-facts.ts';
 import type { SchemaDocument } from './schema-document.ts';
 import { type Conjunction, countOf, keywordOf, objectOf, type SchemaPart, textListOf } from './schema-part.ts';
+import { canonicalText } from './values.ts';
 
 /** Steps until we say "not certain". */
 const MAX_STEPS = 400;
+/** Steps of all comparisons of one schema, until it has too many branches to compare. */
+const MAX_TOTAL_STEPS = 60_000;
 const MAX_DEPTH = 6;
 
-/** Whether no value that `generated` lets us write satisfies `other`. */
-export function isApart(generated: Conjunction, other: Conjunction, document: SchemaDocument): boolean {
-  return new Proof(document).isApart(generated, other);
-}
-
-class Proof {
+/** Compares the branches of one document; its patience is bounded. */
+export class ApartnessProver {
   readonly #document: SchemaDocument;
-  #stepsLeft = MAX_STEPS;
+  #stepsLeft = 0;
+  #totalStepsLeft = MAX_TOTAL_STEPS;
 
   constructor(document: SchemaDocument) {
     this.#document = document;
   }
 
+  /** No comparison can be made any more. */
+  get isExhausted(): boolean {
+    return this.#totalStepsLeft <= 0;
+  }
+
+  /**
+   * Whether all branches exclude each other by what they list: constants, or objects told apart by one constant member.
+   * This is how most unions are written, and it takes one look at each branch.
+   */
+  areToldApart(branches: readonly Conjunction[]): boolean {
+    if (areDistinct(branches.map((branch) => possibleValues(branch, this.#document)))) return true;
+    const objects = branches.map((branch) => this.#plainObject(branch));
+    const [first] = objects;
+    if (first === undefined || objects.includes(undefined)) return false;
+    return requiredNames(first).some((name) =>
+      areDistinct(
+        objects.map((parts) => {
+          if (parts === undefined || !requiredNames(parts).includes(name)) return undefined;
+          return possibleValues(
+            parts.flatMap((part) => memberSchemas(part, name)),
+            this.#document,
+          );
+        }),
+      ),
+    );
+  }
+
+  /** The parts of a conjunction that only objects satisfy and that makes no choice. */
+  #plainObject(conjunction: Conjunction): Conjunction | undefined {
+    const parts = joined(conjunction, this.#document);
+    if (parts === undefined || parts.some(hasChoice)) return undefined;
+    const { kinds } = kindFacts(parts);
+    return kinds.length === 1 && kinds[0] === 'object' ? parts : undefined;
+  }
+
+  /** Whether no value that `generated` lets us write satisfies `other`. */
   isApart(generated: Conjunction, other: Conjunction): boolean {
-    return this.#plainOnes(generated, 0).every(({ parts, isWhole }) =>
+    this.#stepsLeft = MAX_STEPS;
+    const isApart = this.#plainOnes(generated, 0).every(({ parts, isWhole }) =>
       this.#isEmpty([...parts, ...other], 0, isWhole ? parts : undefined),
     );
+    this.#totalStepsLeft -= MAX_STEPS - this.#stepsLeft;
+    return isApart;
   }
 
   /** The conjunctions without choices that `conjunction` is made of; `isWhole` is false where a choice was not followed. */
@@ -106,7 +147,7 @@ class Proof {
   }
 
   #isMemberEmpty(parts: Conjunction, depth: number, writer: Conjunction | undefined): boolean {
-    const required = new Set(parts.flatMap((part) => textListOf(part, 'required') ?? []));
+    const required = new Set(requiredNames(parts));
     const isClosed = writer !== undefined && !hasFreeMembers(writer);
     const written = new Set(
       (writer ?? []).flatMap((part) => [
@@ -126,6 +167,22 @@ class Proof {
     }
     return false;
   }
+}
+
+function requiredNames(parts: Conjunction): readonly string[] {
+  return parts.flatMap((part) => textListOf(part, 'required') ?? []);
+}
+
+/** Every list is known and no value is in two of them. */
+function areDistinct(lists: readonly (readonly Json[] | undefined)[]): boolean {
+  const seen = new Set<string>();
+  for (const list of lists) {
+    if (list === undefined) return false;
+    const texts = list.map(canonicalText);
+    if (texts.some((text) => seen.has(text))) return false;
+    for (const text of texts) seen.add(text);
+  }
+  return true;
 }
 
 /** A combining keyword is left that could not be taken apart. */

@@ -5,7 +5,10 @@
  */
 import { fullFormats } from 'ajv-formats/dist/formats.js';
 import type { Json } from '../../../core/generation.ts';
+import { AutomatonTooLarge, accepts } from './automaton.ts';
 import { numberBounds } from './numbers.ts';
+import { automatonOfPattern } from './pattern.ts';
+import { PatternError } from './pattern-reader.ts';
 import { kindFacts, listedValues } from './plain-facts.ts';
 import type { SchemaDocument } from './schema-document.ts';
 import {
@@ -131,16 +134,17 @@ function evaluateString(value: string, part: SchemaPart): Verdict {
   ]);
 }
 
-/** Patterns search anywhere and count code points, as JSON Schema Validation, 6.3.3 says. */
+/**
+ * By automaton, never by running the expression: patterns come from callers, and a backtracking matcher can be made to run
+ * for years on forty characters.
+ */
 export function matchesPattern(text: string, pattern: string): Verdict {
-  for (const flags of ['u', '']) {
-    try {
-      return new RegExp(pattern, flags).test(text);
-    } catch {
-      // Not an expression under these flags.
-    }
+  try {
+    return accepts(automatonOfPattern(pattern), text);
+  } catch (thrown) {
+    if (thrown instanceof PatternError || thrown instanceof AutomatonTooLarge) return undefined;
+    throw thrown;
   }
-  return undefined;
 }
 
 function evaluateArray(value: readonly Json[], part: SchemaPart, check: Check): Verdict {
@@ -186,12 +190,19 @@ function evaluateObject(value: { readonly [key: string]: Json }, part: SchemaPar
     names.length <= (countOf(part, 'maxProperties') ?? Number.POSITIVE_INFINITY),
     (textListOf(part, 'required') ?? []).every((name) => Object.hasOwn(value, name)),
     keywordOf(part, 'unevaluatedProperties') === undefined ? true : undefined,
-    ...names.flatMap((name) => memberSchemas(part, name).map((schema) => check(schema, value[name] ?? null))),
+    ...names.map((name) => evaluateMember(name, value[name] ?? null, part, check)),
     ...(keywordOf(part, 'propertyNames') === undefined
       ? []
       : names.map((name) => check(subschema(part, 'propertyNames'), name))),
     ...evaluateDependencies(value, part, check),
   ]);
+}
+
+function evaluateMember(name: string, value: Json, part: SchemaPart, check: Check): Verdict {
+  const patterns = Object.keys(objectOf(part, 'patternProperties') ?? {});
+  // Whether such a pattern matches is not known, and so is which schemas speak of the member.
+  if (patterns.some((pattern) => matchesPattern(name, pattern) === undefined)) return undefined;
+  return all(memberSchemas(part, name).map((schema) => check(schema, value)));
 }
 
 function evaluateDependencies(

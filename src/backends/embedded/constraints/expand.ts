@@ -20,6 +20,9 @@ import {
   without,
 } from './schema-part.ts';
 
+/** References and `allOf` that lead to one another before anything else is said. */
+const MAX_CHAIN = 200;
+
 /** A choice between conjunctions, out of one keyword of one part. */
 export interface Branches {
   readonly keyword: string;
@@ -40,6 +43,7 @@ export function joined(conjunction: Conjunction, document: SchemaDocument): Conj
     if (part.schema === false) isPossible = false;
     if (typeof part.schema === 'boolean' || !Object.keys(part.schema).some(isAssertion)) return;
     if (path.includes(part.key)) refuse('$ref', part.pointer, 'it refers to itself and says nothing on the way');
+    if (path.length > MAX_CHAIN) refuse('allOf', part.pointer, `it is nested more than ${MAX_CHAIN} levels deep`);
     if (parts.has(part.key)) return;
     const inner = [...path, part.key];
     if (keywordOf(part, '$ref') !== undefined) {

@@ -210,6 +210,13 @@ const CASES: Readonly<Record<string, Case>> = {
     written: [{ kind: 'a', x: null }, { kind: 'c' }],
     refused: [{ kind: 'd' }],
   },
+  'oneOf of many constants': {
+    schema: {
+      oneOf: Array.from({ length: 400 }, (_, index) => ({ const: `value ${index}`, title: `Value ${index}` })),
+    },
+    written: ['value 0', 'value 399'],
+    refused: ['value 400', 'value'],
+  },
   'oneOf by required members': {
     schema: { oneOf: [object({ a: true }, ['a']), object({ b: true }, ['b'])] },
     written: [{ a: 1 }, { b: 2 }],

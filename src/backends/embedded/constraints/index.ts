@@ -8,7 +8,6 @@
 import { StudioError } from '../../../core/errors.ts';
 import type { JsonSchema } from '../../../core/generation.ts';
 import { SchemaCompiler } from './compiler.ts';
-import type { Expression } from './grammar-expression.ts';
 import { NoOpposite } from './negate.ts';
 import { SchemaDocument } from './schema-document.ts';
 import { type Conjunction, refuse, schemaPart } from './schema-part.ts';
@@ -19,18 +18,20 @@ export interface CompiledSchema {
 }
 
 const MAX_CACHED = 256;
+/** The engine reads the grammar anew for every call. */
+const MAX_GRAMMAR_CHARACTERS = 1_000_000;
 /** By kind and JSON text of the schema; the least recently used goes first. */
 const cache = new Map<string, CompiledSchema>();
 
 /** A grammar for the values of `schema`. Throws `invalid-parameter` naming the keyword that cannot be held. */
 export function compileJsonSchema(schema: JsonSchema): CompiledSchema {
-  return cached(`value ${JSON.stringify(schema)}`, () => compile(schema, []));
+  return cached('value', schema, () => compile(schema, []));
 }
 
 /** A grammar for the arguments of a function: the objects among the values of `schema`. */
 export function compileArgumentsSchema(schema: JsonSchema): CompiledSchema {
   const isObject = schemaPart({ type: 'object' }, '#', 'an object', true);
-  return cached(`object ${JSON.stringify(schema)}`, () => compile(schema, [isObject]));
+  return cached('object', schema, () => compile(schema, [isObject]));
 }
 
 /** A grammar for any JSON object. */
@@ -39,32 +40,44 @@ export function jsonObjectGrammar(): string {
 }
 
 function compile(schema: JsonSchema, also: Conjunction): CompiledSchema {
-  const document = new SchemaDocument(schema);
-  const compiler = new SchemaCompiler(document);
-  const grammar = compiler.writer.print(compiledRoot(compiler, [document.root, ...also]));
+  const grammar = compiledText(new SchemaDocument(schema), also);
   if (grammar === undefined) {
     throw new StudioError('invalid-parameter', 'Invalid JSON Schema: no JSON value of finite size satisfies it.');
+  }
+  if (grammar.length > MAX_GRAMMAR_CHARACTERS) {
+    throw new StudioError('invalid-parameter', 'The JSON Schema is too large to be enforced.');
   }
   return { grammar };
 }
 
-function compiledRoot(compiler: SchemaCompiler, conjunction: Conjunction): Expression {
+function compiledText(document: SchemaDocument, also: Conjunction): string | undefined {
+  const compiler = new SchemaCompiler(document);
   try {
-    return compiler.compile(conjunction, 'value');
+    return compiler.writer.print(compiler.compile([document.root, ...also], 'value'));
   } catch (thrown) {
     // Whoever asks for an opposite refuses by itself; this is for schemas that reach one on a way nobody thought of.
-    if (thrown instanceof NoOpposite)
+    if (thrown instanceof NoOpposite) {
       return refuse(thrown.keyword, thrown.pointer, 'its opposite is needed and not known');
+    }
     throw thrown;
   }
 }
 
-function cached(key: string, make: () => CompiledSchema): CompiledSchema {
-  const known = cache.get(key);
-  const compiled = known ?? make();
-  if (known !== undefined) cache.delete(key);
-  cache.set(key, compiled);
-  const [oldest] = cache.keys();
-  if (cache.size > MAX_CACHED && oldest !== undefined) cache.delete(oldest);
-  return compiled;
+function cached(kind: string, schema: JsonSchema, make: () => CompiledSchema): CompiledSchema {
+  try {
+    const key = `${kind} ${JSON.stringify(schema)}`;
+    const known = cache.get(key);
+    const compiled = known ?? make();
+    if (known !== undefined) cache.delete(key);
+    cache.set(key, compiled);
+    const [oldest] = cache.keys();
+    if (cache.size > MAX_CACHED && oldest !== undefined) cache.delete(oldest);
+    return compiled;
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown;
+    // The stack of calls has ended: constants and names may be nested in ways that no counter watches.
+    throw new StudioError('invalid-parameter', 'The JSON Schema is nested too deeply to be enforced.', {
+      cause: thrown,
+    });
+  }
 }

@@ -12,6 +12,9 @@ import { choice, type Expression, isNever, literal, NEVER, sequence } from './gr
 import type { GrammarWriter } from './grammar-writer.ts';
 import { type Conjunction, countOf, keywordOf, objectOf, refuse, subschema, textListOf } from './schema-part.ts';
 
+/** Above it neither the grammar nor a model has a use for the schema. */
+const MAX_MEMBERS = 2_000;
+
 interface Member {
   readonly name: string;
   readonly isRequired: boolean;
@@ -22,6 +25,9 @@ export function objectExpression(parts: Conjunction, compiler: SchemaCompiler): 
   refuseUnheld(parts);
   const declared = new Set(parts.flatMap((part) => Object.keys(objectOf(part, 'properties') ?? {})));
   const required = new Set(parts.flatMap((part) => textListOf(part, 'required') ?? []));
+  if (declared.size + required.size > MAX_MEMBERS) {
+    refuse('properties', parts[0]?.pointer ?? '#', `it has more than ${MAX_MEMBERS} members`);
+  }
   const members: Member[] = [];
   for (const name of new Set([...declared, ...required])) {
     const value = isNameAllowed(name, parts, compiler)
@@ -57,10 +63,12 @@ class MemberList {
   readonly #minimum: number;
   readonly #maximum: number;
   readonly #writer: GrammarWriter;
+  readonly #lastRequired: number;
   readonly #states = new Map<string, Expression>();
 
   constructor(members: readonly Member[], free: Expression, minimum: number, maximum: number, writer: GrammarWriter) {
     this.#members = members;
+    this.#lastRequired = members.findLastIndex((member) => member.isRequired);
     this.#free = free;
     this.#writer = writer;
     this.#minimum = minimum <= members.filter((member) => member.isRequired).length ? 0 : minimum;
@@ -74,7 +82,7 @@ class MemberList {
 
   /** No member from `index` on is required, and `count` of them are enough. */
   #mayEnd(index: number, count: number): boolean {
-    return count >= this.#minimum && !this.#members.slice(index).some((member) => member.isRequired);
+    return count >= this.#minimum && index > this.#lastRequired;
   }
 
   /** Everything after the value of a member. */

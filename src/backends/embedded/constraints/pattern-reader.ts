@@ -275,23 +275,33 @@ function isExpression(pattern: string, flags: string): boolean {
 }
 
 const properties = new Map<string, CodePointRanges>();
+let everyCharacter: string | undefined;
 
-/** The characters of a Unicode property, asked of the engine that would check them. */
+/** The characters of a Unicode property, asked of the engine that would check them: runs in a text of all characters. */
 function unicodeProperty(source: string): CodePointRanges {
   const known = properties.get(source);
   if (known !== undefined) return known;
-  const expression = new RegExp(`^${source}$`, 'u');
-  const ranges: [number, number][] = [];
+  everyCharacter ??= textOfEveryCharacter();
+  const ranges: (readonly [number, number])[] = [];
+  for (const { 0: run, index } of everyCharacter.matchAll(new RegExp(`${source}+`, 'gu'))) {
+    const end = index + run.length;
+    const isAstral = /[\udc00-\udfff]/.test(everyCharacter[end - 1] ?? '');
+    ranges.push([everyCharacter.codePointAt(index) ?? 0, everyCharacter.codePointAt(end - (isAstral ? 2 : 1)) ?? 0]);
+  }
+  const characters = normalized(ranges);
+  properties.set(source, characters);
+  return characters;
+}
+
+function textOfEveryCharacter(): string {
+  const pieces: string[] = [];
   for (const [low, high] of ANY_CHARACTER) {
-    for (let codePoint = low; codePoint <= high; codePoint += 1) {
-      if (!expression.test(String.fromCodePoint(codePoint))) continue;
-      const last = ranges.at(-1);
-      if (last !== undefined && last[1] + 1 === codePoint) last[1] = codePoint;
-      else ranges.push([codePoint, codePoint]);
+    for (let from = low; from <= high; from += 0x1000) {
+      const count = Math.min(0x1000, high - from + 1);
+      pieces.push(String.fromCodePoint(...Array.from({ length: count }, (_, index) => from + index)));
     }
   }
-  properties.set(source, ranges);
-  return ranges;
+  return pieces.join('');
 }
 
 function single(codePoint: number): CodePointRanges {

@@ -25,6 +25,8 @@ interface NfaState {
 }
 
 const MAX_NFA_STATES = 10_000;
+/** States in all sets together: what making a pattern deterministic may cost. */
+const MAX_SET_STATES = 600_000;
 const MAX_CACHED = 200;
 const cache = new Map<string, Automaton>();
 
@@ -59,6 +61,7 @@ function search(node: PatternNode): Automaton {
 /** Thompson's construction, with edges that hold only at an end of the text. */
 class Nfa {
   readonly #states: NfaState[] = [];
+  #setStatesLeft = MAX_SET_STATES;
 
   add(): number {
     if (this.#states.length >= MAX_NFA_STATES) throw new AutomatonTooLarge();
@@ -135,6 +138,8 @@ class Nfa {
 
   #closure(states: Iterable<number>, final: number, isStart: boolean): readonly number[] {
     const closed = this.#follow(states, (state) => (isStart ? [...state.free, ...state.atStart] : state.free));
+    this.#setStatesLeft -= closed.size;
+    if (this.#setStatesLeft < 0) throw new AutomatonTooLarge();
     // A match has been found: nothing that follows can undo it.
     return closed.has(final) ? [final] : [...closed].sort((a, b) => a - b);
   }

@@ -116,13 +116,64 @@ test.each<JsonSchema>([
   expect(refusalOf(schema)).toMatch(/no JSON value/);
 });
 
-test('schemas that would grow without end are refused', () => {
-  const branch = { anyOf: Array.from({ length: 12 }, (_, index) => ({ minLength: index })) };
-  expect(refusalOf({ type: 'string', allOf: Array.from({ length: 12 }, () => branch) })).toMatch(
-    /too many combinations/,
-  );
-  const deep = (depth: number): JsonSchema =>
-    depth === 0 ? {} : { type: 'array', items: deep(depth - 1), minItems: 1 };
-  expect(refusalOf(deep(150))).toBe('held');
-  expect(refusalOf(deep(1_000))).toMatch(/nested/);
+describe('a schema that would cost too much', () => {
+  const nested = (depth: number, wrap: (inner: JsonSchema) => JsonSchema): JsonSchema => {
+    let schema: JsonSchema = { type: 'null' };
+    for (let level = 0; level < depth; level += 1) schema = wrap(schema);
+    return schema;
+  };
+  const numbered = <Value>(count: number, value: (index: number) => Value) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`m${index}`, value(index)]));
+  const lengths = { anyOf: Array.from({ length: 12 }, (_, index) => ({ minLength: index })) };
+  const overlapping = Array.from({ length: 300 }, (_, index) => ({
+    type: 'object',
+    required: ['a'],
+    properties: { [`m${index}`]: {} },
+  }));
+
+  test.each<[string, JsonSchema, RegExp]>([
+    ['in combinations', { type: 'string', allOf: Array.from({ length: 12 }, () => lengths) }, /too many combinations/],
+    ['in exclusions', { oneOf: overlapping }, /overlap/],
+    [
+      'in comparisons',
+      {
+        oneOf: Array.from({ length: 300 }, (_, index) => ({
+          type: 'integer',
+          minimum: index * 1_000,
+          maximum: index * 1_000 + 500,
+        })),
+      },
+      /too many to compare/,
+    ],
+    ['in arrays', nested(1_000, (inner) => ({ type: 'array', items: inner, minItems: 1 })), /nested more than/],
+    ['in unions', nested(3_000, (inner) => ({ anyOf: [inner] })), /within one another/],
+    ['in joins', nested(3_000, (inner) => ({ allOf: [inner] })), /nested more than/],
+    ['in opposites', nested(3_000, (inner) => ({ not: inner })), /opposite|within one another|nested/],
+    [
+      'in references',
+      {
+        $defs: { ...numbered(3_000, (index) => ({ anyOf: [{ $ref: `#/$defs/m${index + 1}` }] })), m3000: {} },
+        $ref: '#/$defs/m0',
+      },
+      /within one another/,
+    ],
+    ['in constants', { const: JSON.parse(`${'['.repeat(20_000)}${']'.repeat(20_000)}`) }, /nested too deeply/],
+    ['in members', { type: 'object', properties: numbered(5_000, () => ({})) }, /more than 2000 members/],
+    ['in size', { enum: Array.from({ length: 12_000 }, (_, index) => `${index} ${'x'.repeat(100)}`) }, /too large/],
+  ])('%s is refused', (_, schema, reason) => {
+    expect(refusalOf(schema)).toMatch(reason);
+  });
+
+  test('or only looks like it is held', () => {
+    expect(refusalOf(nested(150, (inner) => ({ type: 'array', items: inner, minItems: 1 })))).toBe('held');
+    expect(refusalOf({ type: 'object', properties: numbered(1_000, () => ({})) })).toBe('held');
+  });
+
+  test('in a matcher that backtracks costs nothing, for none runs', () => {
+    const name = `${'a'.repeat(40)}b`;
+    expect(refusalOf({ enum: [name, 'aa'], type: 'string', pattern: '^(a+)+$' })).toBe('held');
+    expect(refusalOf({ type: 'object', properties: { [name]: {} }, patternProperties: { '^(a+)+$': {} } })).toBe(
+      'held',
+    );
+  });
 });
