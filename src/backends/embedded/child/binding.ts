@@ -15,6 +15,11 @@ import { getLlama, type Llama, type LlamaContext, LlamaLogLevel, type LlamaModel
 type Opaque<Name extends string> = { readonly __opaque: Name };
 /** A parsed GBNF. */
 export type CompiledGrammar = Opaque<'grammar'>;
+/** A GBNF and the rule a text has to match. */
+export interface Grammar {
+  readonly gbnf: string;
+  readonly root: string;
+}
 /** Where one text stands in a grammar. A sampler that holds it moves it on with each token it samples. */
 export type GrammarState = Opaque<'grammar-state'>;
 
@@ -131,8 +136,6 @@ const TOKEN_NORMAL = 1 << 2;
 const TOKEN_CONTROL = 1 << 3;
 const TOKEN_USER_DEFINED = 1 << 4;
 const TOKEN_BYTE = 1 << 5;
-const GRAMMAR_ROOT = 'root';
-const GRAMMAR_ROOT_AFTER_SPACE = 'root-after-space';
 
 /** Weights in memory, without a context yet. */
 export interface LoadedWeights {
@@ -263,13 +266,9 @@ export class Engine {
     await this.#context.copySequenceStateFromOtherSequence(target, source);
   }
 
-  /** Throws on a malformed GBNF. `afterSpace` lets one blank come before the text. */
-  compileGrammar(gbnf: string, afterSpace: boolean): CompiledGrammar {
-    const rule = `\n${GRAMMAR_ROOT_AFTER_SPACE} ::= " "? ${GRAMMAR_ROOT}\n`;
-    return new this.#bindings.AddonGrammar(afterSpace ? gbnf + rule : gbnf, {
-      addonExports: this.#bindings,
-      rootRuleName: afterSpace ? GRAMMAR_ROOT_AFTER_SPACE : GRAMMAR_ROOT,
-    });
+  /** Throws on a malformed GBNF. */
+  compileGrammar({ gbnf, root }: Grammar): CompiledGrammar {
+    return new this.#bindings.AddonGrammar(gbnf, { addonExports: this.#bindings, rootRuleName: root });
   }
 
   openGrammar(grammar: CompiledGrammar): GrammarState {

@@ -8,11 +8,12 @@
 
 import type { ToolCallOpening } from '../../parsers/tool-call-opening.ts';
 import type { CallableFunction, CallPlan, Piece } from '../engine-protocol.ts';
-import type { GrammarState } from './binding.ts';
+import type { Grammar, GrammarState } from './binding.ts';
+import { ARRAY_GRAMMAR, argumentsGrammar, jsonText, namesGrammar } from './grammars.ts';
 import { JsonPosition } from './json-position.ts';
 
-/** Makes the state of a grammar at its beginning. `afterSpace` lets one blank come first. */
-export type OpenGrammar = (gbnf: string, afterSpace: boolean) => GrammarState;
+/** Makes the state of a grammar at its beginning. */
+export type OpenGrammar = (grammar: Grammar) => GrammarState;
 
 /** What follows the token that was just read. */
 export type CallStep =
@@ -28,7 +29,6 @@ export type CallStep =
 const MAX_SAME_CALLS = 3;
 /** After the comma between the calls of an array. */
 const NEXT_CALL_OPENING = ' {"name": "';
-const ARRAY_GRAMMAR = 'root ::= "]" | ","';
 
 type State =
   | { readonly kind: 'name'; text: string; readonly grammar: GrammarState }
@@ -124,8 +124,7 @@ export class CallDecoder {
     this.#argumentsKey = ', "arguments":';
     const [only, ...others] = this.#plan.functions;
     if (only !== undefined && others.length === 0) return `${jsonText(only.name)}"${this.#beginArguments(only.name)}`;
-    const names = this.#plan.functions.map(({ name }) => gbnfLiteral(`${jsonText(name)}"`));
-    this.#state = { kind: 'name', text: '', grammar: this.#openGrammar(`root ::= ${names.join(' | ')}`, false) };
+    this.#state = { kind: 'name', text: '', grammar: this.#openGrammar(namesGrammar(this.#plan)) };
     return '';
   }
 
@@ -137,9 +136,7 @@ export class CallDecoder {
   }
 
   #beginArguments(name: string): string {
-    const callable = this.#functionNamed(name);
-    // The blank before `{` belongs to the model's token; forcing it apart would make it write ` ` and `{` unlike itself.
-    const grammar = this.#openGrammar(callable.argumentsGrammar, true);
+    const grammar = this.#openGrammar(argumentsGrammar(this.#functionNamed(name)));
     this.#state = { kind: 'arguments', name, text: '', position: new JsonPosition(), grammar };
     this.#emit({ type: 'call-start', name });
     return this.#argumentsKey;
@@ -163,7 +160,7 @@ export class CallDecoder {
       this.#state = { kind: 'idle' };
       return { kind: 'free' };
     }
-    this.#state = { kind: 'between', grammar: this.#openGrammar(ARRAY_GRAMMAR, false) };
+    this.#state = { kind: 'between', grammar: this.#openGrammar(ARRAY_GRAMMAR) };
     return { kind: 'force', text: this.#closing };
   }
 
@@ -177,15 +174,6 @@ export class CallDecoder {
     if (callable === undefined) throw new Error(`no function ${name} was declared`);
     return callable;
   }
-}
-
-/** A string as it stands between the quotes of a JSON text. */
-function jsonText(text: string): string {
-  return JSON.stringify(text).slice(1, -1);
-}
-
-function gbnfLiteral(text: string): string {
-  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 }
 
 function isJson(text: string): boolean {

@@ -12,6 +12,7 @@ import { AnswerText, type ShownText } from './answer-text.ts';
 import type { GrammarState } from './binding.ts';
 import { CallDecoder, type CallStep, type OpenGrammar } from './call-decoder.ts';
 import { Detokenizer } from './detokenizer.ts';
+import { stageGrammar } from './grammars.ts';
 import { JsonPosition } from './json-position.ts';
 import { StopTexts } from './stop-texts.ts';
 import type { Vocabulary } from './vocabulary.ts';
@@ -285,7 +286,7 @@ export class ChoiceDecoder {
       kind: 'text',
       answer: new AnswerText({ stopTexts, stopTokens, holdsWhiteSpace: calls !== undefined }),
       detector: calls === undefined ? undefined : this.#newDetector(),
-      grammar: stage.grammar === undefined ? undefined : this.#context.openGrammar(stage.grammar, false),
+      grammar: stage.grammar === undefined ? undefined : this.#context.openGrammar(stageGrammar(stage.grammar, calls)),
       position: stage.grammar === undefined ? undefined : new JsonPosition(),
     };
     return '';

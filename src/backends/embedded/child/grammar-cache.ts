@@ -1,5 +1,5 @@
 /** Parsed grammars by their text: the same schema comes with every call of an application. */
-import type { CompiledGrammar, Engine, GrammarState } from './binding.ts';
+import type { CompiledGrammar, Engine, Grammar, GrammarState } from './binding.ts';
 
 /** A grammar is some kilobytes; a busy application has a few dozen. */
 const MAX_GRAMMARS = 256;
@@ -13,9 +13,9 @@ export class GrammarCache {
   }
 
   /** Throws on a malformed grammar. */
-  compile(gbnf: string, afterSpace: boolean): CompiledGrammar {
-    const key = `${afterSpace ? ' ' : ''}\n${gbnf}`;
-    const grammar = this.#compiled.get(key) ?? this.#engine.compileGrammar(gbnf, afterSpace);
+  compile({ gbnf, root }: Grammar): CompiledGrammar {
+    const key = `${root}\n${gbnf}`;
+    const grammar = this.#compiled.get(key) ?? this.#engine.compileGrammar({ gbnf, root });
     // A Map keeps the order of insertion: what was used last goes to the end, the first is the one to forget.
     this.#compiled.delete(key);
     this.#compiled.set(key, grammar);
@@ -24,7 +24,7 @@ export class GrammarCache {
     return grammar;
   }
 
-  open(gbnf: string, afterSpace: boolean): GrammarState {
-    return this.#engine.openGrammar(this.compile(gbnf, afterSpace));
+  open(grammar: Grammar): GrammarState {
+    return this.#engine.openGrammar(this.compile(grammar));
   }
 }

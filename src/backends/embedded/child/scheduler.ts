@@ -7,14 +7,15 @@
  * batches. So a cancel is answered at once, and what a batch still computes for it just makes its sequence warmer.
  */
 import type { DecodePlan, FromEngine, PromptSegment, StepItem } from '../engine-protocol.ts';
-import { planBatch } from './batch-plan.ts';
+import { orderBatch, planBatch } from './batch-plan.ts';
 import type { Engine } from './binding.ts';
 import { ChoiceDecoder, type Move } from './choice-decoder.ts';
 import type { ClosingBias } from './closing-bias.ts';
 import { GrammarCache } from './grammar-cache.ts';
+import { argumentsGrammar, stageGrammar } from './grammars.ts';
 import { type Choice, Job } from './job.ts';
 import { ChoiceSampler, type Sampled } from './sampling.ts';
-import { leastRecentlyUsed, planSequence, type Sequence } from './sequences.ts';
+import { leastRecentlyUsed, planSequence, Sequence } from './sequences.ts';
 import type { ModelVocabulary } from './vocabulary.ts';
 
 const STATE_INTERVAL_MS = 1_000;
@@ -55,7 +56,7 @@ export class Scheduler {
     this.#closing = closing;
     this.#grammars = new GrammarCache(engine);
     this.#send = send;
-    this.#sequences = Array.from({ length: sequences }, (_, id) => ({ id, tokens: [], isFree: true, lastUse: 0 }));
+    this.#sequences = Array.from({ length: sequences }, (_, id) => new Sequence(id));
   }
 
   count(countId: string, prompt: readonly PromptSegment[]): void {
@@ -119,8 +120,8 @@ export class Scheduler {
   #grammarError(plan: DecodePlan): string | undefined {
     try {
       for (const { grammar, calls } of plan.stages) {
-        if (grammar !== undefined) this.#grammars.compile(grammar, false);
-        for (const callable of calls?.functions ?? []) this.#grammars.compile(callable.argumentsGrammar, true);
+        if (grammar !== undefined) this.#grammars.compile(stageGrammar(grammar, calls));
+        for (const callable of calls?.functions ?? []) this.#grammars.compile(argumentsGrammar(callable));
       }
       return undefined;
     } catch (error) {
@@ -142,7 +143,7 @@ export class Scheduler {
   #newDecoder(plan: DecodePlan, promptTokens: number): ChoiceDecoder {
     return new ChoiceDecoder(plan, {
       vocabulary: this.#vocabulary,
-      openGrammar: (gbnf, afterSpace) => this.#grammars.open(gbnf, afterSpace),
+      openGrammar: (grammar) => this.#grammars.open(grammar),
       promptTokens,
       contextTokens: this.#engine.contextTokens,
     });
@@ -221,8 +222,8 @@ export class Scheduler {
     if (places === undefined) return;
     const sampled: { choice: Choice; result: PromiseSettledResult<Sampled> }[] = [];
     await Promise.all(
-      entries.flatMap(({ choice }, i) => {
-        const place = places[i] ?? -1;
+      entries.flatMap(({ choice }) => {
+        const place = places.get(choice) ?? -1;
         if (place < 0 || choice.job.isEnded) return [];
         choice.job.promptRead();
         return this.#sharersOf(choice).map(async (sharer) => {
@@ -241,7 +242,10 @@ export class Scheduler {
   #planEntries(): StepEntry[] {
     const choices = this.#choices.filter(({ waitsForPrompt }) => !waitsForPrompt);
     const sizes = planBatch(
-      choices.map(({ tokens, sequence }) => ({ pending: tokens.length - sequence.tokens.length })),
+      choices.map((choice) => ({
+        pending: choice.tokens.length - choice.sequence.tokens.length,
+        isPrompt: isReading(choice),
+      })),
     );
     return choices.flatMap((choice, i) => {
       const from = choice.sequence.tokens.length;
@@ -251,18 +255,19 @@ export class Scheduler {
   }
 
   /** Computes the batch. If that fails, its jobs fail and their sequences are emptied; the others go on. */
-  async #decode(entries: readonly StepEntry[]): Promise<number[] | undefined> {
+  async #decode(entries: readonly StepEntry[]): Promise<Map<Choice, number> | undefined> {
+    const batch = entries.map(({ choice, tokens }) => ({
+      choice,
+      sequence: choice.sequence.id,
+      firstPosition: choice.sequence.tokens.length,
+      tokens,
+      wantsLogits: choice.sequence.tokens.length + tokens.length === choice.tokens.length,
+    }));
     try {
-      const places = await this.#engine.decode(
-        entries.map(({ choice, tokens }) => ({
-          sequence: choice.sequence.id,
-          firstPosition: choice.sequence.tokens.length,
-          tokens,
-          wantsLogits: choice.sequence.tokens.length + tokens.length === choice.tokens.length,
-        })),
-      );
-      for (const { choice, tokens } of entries) choice.sequence.tokens.push(...tokens);
-      return places;
+      const ordered = orderBatch(batch);
+      const places = await this.#engine.decode(ordered);
+      for (const { choice, tokens } of entries) choice.sequence.append(tokens, isReading(choice));
+      return new Map(ordered.map(({ choice }, i) => [choice, places[i] ?? -1]));
     } catch (error) {
       for (const { choice } of entries) {
         this.#empty(choice.sequence);
@@ -372,19 +377,19 @@ export class Scheduler {
 
   async #copy(source: Sequence, target: Sequence): Promise<void> {
     await this.#engine.copy(target.id, source.id);
-    target.tokens = [...source.tokens];
+    target.copyFrom(source);
   }
 
   /** Keeps the first `length` tokens; architectures that cannot go back start from nothing. */
   #trim(sequence: Sequence, length: number): void {
     if (sequence.tokens.length <= length) return;
-    if (this.#engine.trim(sequence.id, length)) sequence.tokens = sequence.tokens.slice(0, length);
+    if (this.#engine.trim(sequence.id, length)) sequence.cutTo(length);
     else this.#empty(sequence);
   }
 
   #empty(sequence: Sequence): void {
     this.#engine.clear(sequence.id);
-    sequence.tokens = [];
+    sequence.cutTo(0);
   }
 
   // State
@@ -402,6 +407,11 @@ export class Scheduler {
       warmTokens: this.#sequences.reduce((sum, { tokens }) => sum + tokens.length, 0),
     });
   }
+}
+
+/** Nothing has been sampled yet. */
+function isReading({ job, tokens }: Choice): boolean {
+  return tokens.length === job.base.length;
 }
 
 function summaryOf(job: Job): Pick<Extract<FromEngine, { type: 'done' }>, 'timings' | 'counts'> {
