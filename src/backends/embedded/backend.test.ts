@@ -151,7 +151,7 @@ describe('a call', () => {
   it('counts the tokens of a request', async () => {
     const backend = open();
     await expect(backend.countTokens(ask('hello'))).rejects.toMatchObject({ code: 'overloaded' });
-    await backend.ready;
+    await backend.ready();
     const empty = await backend.countTokens(ask(''));
     expect(await backend.countTokens(ask('hello'))).toBe(empty + 5);
   });
@@ -298,7 +298,7 @@ describe('an engine that dies', () => {
     const backend = open('exit');
     const waiting = collect(backend.generate(ask('[[say 1]]'), contextOf()));
     await expect(waiting).rejects.toMatchObject({ code: 'overloaded' });
-    await expect(backend.ready).rejects.toThrow(/failed 3 times while loading.*ended with code 3: out of memory/);
+    await expect(backend.ready()).rejects.toThrow(/failed 3 times while loading.*ended with code 3: out of memory/);
     await expect(collect(backend.generate(ask('[[say 1]]'), contextOf()))).rejects.toMatchObject({
       code: 'overloaded',
     });
@@ -307,7 +307,7 @@ describe('an engine that dies', () => {
 
   it('is not tried twice with a file that it cannot read', async () => {
     const backend = open('load-failed');
-    await expect(backend.ready).rejects.toThrow('the weights could not be loaded: not a GGUF file');
+    await expect(backend.ready()).rejects.toThrow('the weights could not be loaded: not a GGUF file');
     expect(backend.state().restarts).toBe(0);
   });
 });
@@ -346,7 +346,7 @@ describe('closing', () => {
 
   it('kills a child that does not listen', async () => {
     const backend = open('stubborn', { killAfterMs: 0 });
-    await backend.ready;
+    await backend.ready();
     await backend.close();
     expect(backend.engineProcessId).toBeUndefined();
   });
@@ -358,6 +358,6 @@ describe('closing', () => {
     });
     await backend.close();
     await waiting;
-    await expect(backend.ready).rejects.toMatchObject({ code: 'shutting-down' });
+    await expect(backend.ready()).rejects.toMatchObject({ code: 'shutting-down' });
   });
 });

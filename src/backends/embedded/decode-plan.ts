@@ -127,8 +127,8 @@ function stagesOf(
   const answer: Stage = {
     kind: 'answer',
     opening: way === 'off' ? reasoningSkip(template, prompt) : THINK_CLOSING,
-    // A model goes on with its own line break after the tag, unless a grammar or a forced call forbids it.
-    openingAfterUntil: grammar !== undefined || calls?.mode === 'required' ? '\n\n' : '',
+    // The engine feeds the tag and nothing of what the model wrote behind it in the same token.
+    openingAfterUntil: '\n\n',
     maxTokens: maxAnswerTokens(request, card),
     grammar,
     calls,

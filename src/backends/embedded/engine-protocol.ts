@@ -147,7 +147,13 @@ export type FromEngine =
   | { readonly type: 'load-failed'; readonly message: string }
   /** Before the first step of the job. `cachedTokens` were found in a warm sequence. */
   | { readonly type: 'accepted'; readonly jobId: string; readonly promptTokens: number; readonly cachedTokens: number }
-  | { readonly type: 'refused'; readonly jobId: string; readonly reason: 'context'; readonly promptTokens: number; readonly maxPromptTokens: number }
+  | {
+      readonly type: 'refused';
+      readonly jobId: string;
+      readonly reason: 'context';
+      readonly promptTokens: number;
+      readonly maxPromptTokens: number;
+    }
   | { readonly type: 'refused'; readonly jobId: string; readonly reason: 'grammar'; readonly message: string }
   | { readonly type: 'step'; readonly items: readonly StepItem[] }
   | {
@@ -158,11 +164,22 @@ export type FromEngine =
       readonly stopText?: string | undefined;
       readonly counts: ChoiceCounts;
     }
-  | { readonly type: 'done'; readonly jobId: string; readonly ending: 'completed' | 'cancelled'; readonly timings: JobTimings; readonly counts: ChoiceCounts }
+  | {
+      readonly type: 'done';
+      readonly jobId: string;
+      readonly ending: 'completed' | 'cancelled';
+      readonly timings: JobTimings;
+      readonly counts: ChoiceCounts;
+    }
   | { readonly type: 'failed'; readonly jobId: string; readonly message: string }
   | { readonly type: 'counted'; readonly countId: string; readonly tokens: number }
   /** For /metrics and the leak tests: about once a second while busy, and after every change to idle. */
-  | { readonly type: 'state'; readonly busySequences: number; readonly waitingJobs: number; readonly warmTokens: number };
+  | {
+      readonly type: 'state';
+      readonly busySequences: number;
+      readonly waitingJobs: number;
+      readonly warmTokens: number;
+    };
 
 /** What the child is started with, as JSON in its first argument. */
 export interface EngineOptions {

@@ -53,7 +53,7 @@ export interface EmbeddedFacts {
 
 export interface EmbeddedBackend extends Backend {
   /** Resolves when the weights are loaded; rejects, with a sentence for people, when they cannot be. */
-  readonly ready: Promise<EmbeddedFacts>;
+  ready(): Promise<void>;
   /** Undefined until the weights are loaded. */
   readonly facts: EmbeddedFacts | undefined;
   state(): EngineState;
@@ -86,9 +86,6 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
     loaded ??= loadedOf(facts, options);
     return loaded;
   };
-  const ready = client.ready.then((facts) => loadedFor(facts).facts);
-  ready.catch(() => {});
-
   const planInput = (request: GenerationRequest, card: ModelCard | undefined, weights: WeightsFacts): PlanInput => {
     const { template, facts } = loadedFor(weights);
     return { request, card, facts: weights, template, spelling: facts.toolSpelling, randomSeed: randomInt(MAX_SEED) };
@@ -103,7 +100,9 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
       return { isReady: phase === 'ready', detail };
     },
     close: () => client.close(),
-    ready,
+    ready: async () => {
+      await client.ready;
+    },
     get facts() {
       return client.facts && loadedFor(client.facts).facts;
     },

@@ -167,7 +167,7 @@ export async function loadWeights(file: string, onProgress: (share: number) => v
         ignoreMemorySafetyChecks: true,
         failedCreationRemedy: false,
       });
-      return new Engine(llama, model, context, tokeniser.size);
+      return new Engine(llama, model, context);
     },
   };
 }
@@ -175,20 +175,34 @@ export async function loadWeights(file: string, onProgress: (share: number) => v
 /** Tokens one decode may hold; our loop never builds a batch near it. */
 export const MAX_BATCH_TOKENS = 512;
 
+/** What the loop, the samplers and the grammars use of an engine; tests put a scripted one in its place. */
+export type DecodingEngine = Pick<
+  Engine,
+  | 'contextTokens'
+  | 'decode'
+  | 'newSampler'
+  | 'sample'
+  | 'topLogits'
+  | 'logitAndWeight'
+  | 'trim'
+  | 'clear'
+  | 'copy'
+  | 'compileGrammar'
+  | 'openGrammar'
+>;
+
 /** One context over the weights: sequences with their cells, batches, sampling. Not to be touched while it decodes. */
 export class Engine {
   readonly #context: NativeContext;
   readonly #model: NativeModel;
   readonly #bindings: NativeBindings;
   readonly #publicContext: LlamaContext;
-  readonly vocabularySize: number;
 
-  constructor(llama: Llama, model: LlamaModel, context: LlamaContext, vocabularySize: number) {
+  constructor(llama: Llama, model: LlamaModel, context: LlamaContext) {
     this.#context = (context as unknown as { _ctx: NativeContext })._ctx;
     this.#model = nativeModelOf(model);
     this.#bindings = (llama as unknown as { _bindings: NativeBindings })._bindings;
     this.#publicContext = context;
-    this.vocabularySize = vocabularySize;
   }
 
   /** Tokens a sequence really holds; the native side may have rounded what was asked. */

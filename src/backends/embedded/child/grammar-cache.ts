@@ -1,14 +1,14 @@
 /** Parsed grammars by their text: the same schema comes with every call of an application. */
-import type { CompiledGrammar, Engine, Grammar, GrammarState } from './binding.ts';
+import type { CompiledGrammar, DecodingEngine, Grammar, GrammarState } from './binding.ts';
 
 /** A grammar is some kilobytes; a busy application has a few dozen. */
 const MAX_GRAMMARS = 256;
 
 export class GrammarCache {
-  readonly #engine: Pick<Engine, 'compileGrammar' | 'openGrammar'>;
+  readonly #engine: Pick<DecodingEngine, 'compileGrammar' | 'openGrammar'>;
   readonly #compiled = new Map<string, CompiledGrammar>();
 
-  constructor(engine: Pick<Engine, 'compileGrammar' | 'openGrammar'>) {
+  constructor(engine: Pick<DecodingEngine, 'compileGrammar' | 'openGrammar'>) {
     this.#engine = engine;
   }
 

@@ -8,7 +8,7 @@
  */
 import type { TokenLogprob } from '../../../core/events.ts';
 import type { EngineSampling } from '../engine-protocol.ts';
-import type { Engine, NativeSampler, NativeSamplerConfig } from './binding.ts';
+import type { DecodingEngine, NativeSampler, NativeSamplerConfig } from './binding.ts';
 import type { SamplingWishes } from './choice-decoder.ts';
 import type { ClosingBias, TokenBias } from './closing-bias.ts';
 import type { ModelVocabulary } from './vocabulary.ts';
@@ -28,7 +28,7 @@ export interface Sampled {
 }
 
 export class ChoiceSampler {
-  readonly #engine: Engine;
+  readonly #engine: DecodingEngine;
   readonly #vocabulary: ModelVocabulary;
   readonly #closing: ClosingBias;
   readonly #sampling: EngineSampling;
@@ -42,7 +42,7 @@ export class ChoiceSampler {
   #applied: { grammar: unknown; closing: string } | undefined;
 
   constructor(
-    engine: Engine,
+    engine: DecodingEngine,
     vocabulary: ModelVocabulary,
     closing: ClosingBias,
     sampling: EngineSampling,

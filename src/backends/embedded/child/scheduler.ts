@@ -8,7 +8,7 @@
  */
 import type { DecodePlan, FromEngine, PromptSegment, StepItem } from '../engine-protocol.ts';
 import { orderBatch, planBatch } from './batch-plan.ts';
-import type { Engine } from './binding.ts';
+import type { DecodingEngine } from './binding.ts';
 import { ChoiceDecoder, type Move } from './choice-decoder.ts';
 import type { ClosingBias } from './closing-bias.ts';
 import { GrammarCache } from './grammar-cache.ts';
@@ -21,7 +21,7 @@ import type { ModelVocabulary } from './vocabulary.ts';
 const STATE_INTERVAL_MS = 1_000;
 
 export interface SchedulerOptions {
-  readonly engine: Engine;
+  readonly engine: DecodingEngine;
   readonly vocabulary: ModelVocabulary;
   readonly closing: ClosingBias;
   readonly sequences: number;
@@ -34,7 +34,7 @@ interface StepEntry {
 }
 
 export class Scheduler {
-  readonly #engine: Engine;
+  readonly #engine: DecodingEngine;
   readonly #vocabulary: ModelVocabulary;
   readonly #closing: ClosingBias;
   readonly #grammars: GrammarCache;
