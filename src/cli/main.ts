@@ -77,7 +77,8 @@ try {
     note(`${styled('red', 'error', process.stderr)} ${asTyped(error.message)}`);
   else if (error instanceof Error && error.name === 'AbortError') note('Interrupted.');
   else note(`${styled('red', 'unexpected error', process.stderr)} ${error instanceof Error ? error.stack : error}`);
-  process.exitCode = error instanceof Error && error.name === 'AbortError' ? 130 : 1;
+  // Something may still be open, such as a server that could not finish its start.
+  process.exit(error instanceof Error && error.name === 'AbortError' ? 130 : 1);
 }
 
 function withHome(command: Command): Command {

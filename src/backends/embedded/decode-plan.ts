@@ -2,7 +2,7 @@
 import { StudioError } from '../../core/errors.ts';
 import { type FunctionTool, functionTools, type GenerationRequest } from '../../core/generation.ts';
 import type { ModelCard } from '../../core/models.ts';
-import { compileJsonSchema, jsonObjectGrammar } from './constraints/index.ts';
+import { compileArgumentsSchema, compileJsonSchema, jsonObjectGrammar } from './constraints/index.ts';
 import type { CallPlan, DecodePlan, Stage, WeightsFacts } from './engine-protocol.ts';
 import { type Conversation, conversationOf, withSystemText } from './messages.ts';
 import { engineSampling } from './sampling.ts';
@@ -92,7 +92,7 @@ function promptOf(
   ];
   const systemText = texts.filter((text) => text !== '').join('\n\n');
   return template.prompt({
-    messages: withSystemText(conversation.messages, systemText),
+    messages: withSystemText(conversation.messages, systemText, template.traits.defaultSystemText),
     tools: template.traits.rendersTools ? tools.map(templateToolOf) : [],
     isThinking: way === 'native',
     answerPrefix: conversation.answerPrefix,
@@ -176,7 +176,7 @@ function callPlanOf(
 /** Names the function in the refusal: a request may bring twenty. */
 function argumentsGrammar(tool: FunctionTool): string {
   try {
-    return compileJsonSchema(parametersOf(tool)).grammar;
+    return compileArgumentsSchema(parametersOf(tool)).grammar;
   } catch (thrown) {
     if (!(thrown instanceof StudioError) || thrown.code !== 'invalid-parameter') throw thrown;
     const message = `The parameters of the function ${tool.name} cannot be used: ${thrown.message}`;

@@ -47,11 +47,21 @@ export function conversationOf(request: GenerationRequest): Conversation {
   return { messages, answerPrefix: partialTurn ? textOnly(partialTurn.parts) : '' };
 }
 
-/** The conversation with one more paragraph of system text, behind the caller's own. */
-export function withSystemText(messages: readonly ChatMessage[], text: string): readonly ChatMessage[] {
+/**
+ * The conversation with one more paragraph of system text, behind the caller's own or, where the caller has none, behind
+ * what the template would have said: a model that is told to think should not forget who it is.
+ */
+export function withSystemText(
+  messages: readonly ChatMessage[],
+  text: string,
+  defaultSystemText: string,
+): readonly ChatMessage[] {
   if (text === '') return messages;
   const [first, ...rest] = messages;
-  if (first?.role !== 'system') return [{ role: 'system', content: text }, ...messages];
+  if (first?.role !== 'system') {
+    const content = defaultSystemText === '' ? text : `${defaultSystemText}\n\n${text}`;
+    return [{ role: 'system', content }, ...messages];
+  }
   return [{ ...first, content: `${first.content}\n\n${text}` }, ...rest];
 }
 

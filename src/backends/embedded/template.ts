@@ -17,6 +17,8 @@ export type TemplateSource = 'weights' | 'override' | 'chatml';
 
 export interface TemplateTraits {
   readonly rendersSystem: boolean;
+  /** What it says as system text when the caller says none; '' when nothing. */
+  readonly defaultSystemText: string;
   readonly rendersTools: boolean;
   /** How it wants the arguments of earlier calls; undefined when it renders no calls. */
   readonly argumentsAs: 'object' | 'text' | undefined;
@@ -241,10 +243,13 @@ export class ChatTemplate {
       },
       { role: 'tool', content: 'probe_result', tool_call_id: 'probe00id', name: 'probe_tool' },
     ];
+    const withSystem = [{ role: 'system', content: 'probe_system' }, user];
+    const rendersSystem = tries(withSystem, [], 'probe_system');
     const takesObject = tries(called({ probe_key: 'probe_value' }), [tool], 'probe_value');
     const takesText = tries(called('{"probe_key": "probe_value"}'), [tool], '{"probe_key": "probe_value"}');
     return {
-      rendersSystem: tries([{ role: 'system', content: 'probe_system' }, user], [], 'probe_system'),
+      rendersSystem,
+      defaultSystemText: rendersSystem ? defaultSystemTextOf(this.#render(withSystem, [], false), off) : '',
       rendersTools: tries([user], [tool], 'probe_tool'),
       argumentsAs: takesObject ? 'object' : takesText ? 'text' : undefined,
       rendersToolResults: tries(called(takesObject ? {} : '{}'), [tool], 'probe_result'),
@@ -252,6 +257,16 @@ export class ChatTemplate {
       isHermes: this.#text.includes('<tool_call>'),
     };
   }
+}
+
+/** What stands in `without` where `probe_system` stands in `withSystem`, when all around it is the same. */
+function defaultSystemTextOf(withSystem: string, without: string): string {
+  const [before = '', rest = ''] = withSystem.split('probe_system');
+  const after = rest.slice(0, rest.indexOf('probe_user'));
+  const head = without.slice(0, without.indexOf('probe_user'));
+  const isAlike =
+    after !== '' && head.startsWith(before) && head.endsWith(after) && head.length >= before.length + after.length;
+  return isAlike ? head.slice(before.length, head.length - after.length) : '';
 }
 
 const PROBE_PARAMETERS = { type: 'object', properties: { probe_key: { type: 'string' } } };
