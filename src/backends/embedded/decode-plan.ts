@@ -1,6 +1,6 @@
 /** What a request asks of the engine: the prompt, the stages of the answer, the limits. Pure. */
 import { StudioError } from '../../core/errors.ts';
-import { type FunctionTool, functionTools, type GenerationRequest } from '../../core/generation.ts';
+import { type FunctionTool, functionTools, type GenerationRequest, type JsonSchema } from '../../core/generation.ts';
 import type { ModelCard } from '../../core/models.ts';
 import { compileArgumentsSchema, compileJsonSchema, jsonObjectGrammar } from './constraints/index.ts';
 import type { CallPlan, DecodePlan, Stage, WeightsFacts } from './engine-protocol.ts';
@@ -8,7 +8,15 @@ import { type Conversation, conversationOf, withSystemText } from './messages.ts
 import { engineSampling } from './sampling.ts';
 import type { ChatTemplate, Prompt } from './template.ts';
 import { nativeBudget, STAND_IN_THINKING_TEXT, standInBudget } from './thinking-prompt.ts';
-import { openingOf, parametersOf, spellCall, type ToolSpelling, templateToolOf, toolText } from './tool-prompt.ts';
+import {
+  openingOf,
+  parametersOf,
+  spellCall,
+  type ToolSpelling,
+  templateTellsTools,
+  templateToolOf,
+  toolText,
+} from './tool-prompt.ts';
 
 export interface PlanInput {
   readonly request: GenerationRequest;
@@ -86,17 +94,18 @@ function promptOf(
   way: ThinkingWay,
 ): Prompt {
   const texts = [
-    toolText(request, tools, template.traits, spelling),
+    toolText(tools, request.allowsParallelCalls, template.traits, spelling),
     formatText(request),
     way === 'stand-in' ? STAND_IN_THINKING_TEXT : '',
   ];
   const systemText = texts.filter((text) => text !== '').join('\n\n');
   return template.prompt({
     messages: withSystemText(conversation.messages, systemText, template.traits.defaultSystemText),
-    tools: template.traits.rendersTools ? tools.map(templateToolOf) : [],
+    tools: templateTellsTools(template.traits, spelling) ? tools.map(templateToolOf) : [],
     isThinking: way === 'native',
     answerPrefix: conversation.answerPrefix,
-    spellCall: (name, inputText) => spellCall(spelling, name, inputText),
+    // Earlier calls are shown in the spelling that the model is to use.
+    spellCall: spelling === 'hermes' ? undefined : (name, inputText) => spellCall(spelling, name, inputText),
   });
 }
 
@@ -122,7 +131,7 @@ function stagesOf(
   conversation: Conversation,
 ): readonly Stage[] {
   const { request, card, facts, template } = input;
-  const grammar = answerGrammar(request, conversation);
+  const grammar = answerGrammar(request, conversation, calls);
   const { budgetTokens, effort } = request.thinking;
   const answer: Stage = {
     kind: 'answer',
@@ -149,14 +158,36 @@ function reasoningSkip(template: ChatTemplate, prompt: Prompt): string {
   return template.traits.thinking === 'tags' ? `${THINK_OPENING}${THINK_CLOSING}` : '';
 }
 
-function answerGrammar({ output }: GenerationRequest, conversation: Conversation): string | undefined {
+function answerGrammar(
+  { output }: GenerationRequest,
+  conversation: Conversation,
+  calls: CallPlan | undefined,
+): string | undefined {
   if (output.type === 'text') return undefined;
   if (conversation.answerPrefix !== '') {
     throw new StudioError('invalid-parameter', 'response_format cannot be used with a partial assistant message.', {
       param: 'response_format',
     });
   }
-  return output.type === 'json-object' ? jsonObjectGrammar() : compileJsonSchema(output.schema).grammar;
+  // Any object: a call is one, too.
+  if (output.type === 'json-object') return jsonObjectGrammar();
+  return compileJsonSchema(calls ? orCall(output.schema, calls) : output.schema).grammar;
+}
+
+/** Where the answer is held to a schema, a call may still be made: it opens as an object that names a function. */
+function orCall(schema: JsonSchema, calls: CallPlan): JsonSchema {
+  const names = calls.functions.map(({ name }) => name);
+  const call: JsonSchema = {
+    type: 'object',
+    properties: { name: { enum: names }, arguments: { type: 'object' } },
+    required: ['name', 'arguments'],
+    additionalProperties: false,
+  };
+  // Named, so that references inside go on to mean places inside.
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    anyOf: [{ $id: 'schema://answer/', ...schema }, call],
+  };
 }
 
 function callPlanOf(

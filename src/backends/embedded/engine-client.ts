@@ -19,10 +19,17 @@ export type JobMessage =
   | { readonly type: 'lost'; readonly error: StudioError };
 
 export interface Job {
-  readonly queueMs: number;
   readonly messages: Mailbox<JobMessage>;
   /** Stops the work; to be called in any case, at the end a no-op. */
   cancel(): void;
+}
+
+/** A call's place at the engine, as wide as its choices. */
+export interface Place {
+  readonly queueMs: number;
+  start(plan: DecodePlan): Job;
+  /** No other job will follow. The place is free once the child has ended what runs in it, whoever still reads. */
+  leave(): void;
 }
 
 /** For /metrics and for tests of leaks. */
@@ -47,7 +54,7 @@ export interface EngineClientOptions extends SupervisorOptions {
 
 interface RunningJob {
   readonly messages: Mailbox<JobMessage>;
-  readonly slot: Slot;
+  readonly onEnd: () => void;
   isCancelled: boolean;
 }
 
@@ -110,25 +117,10 @@ export class EngineClient {
     };
   }
 
-  /**
-   * Waits for a place and starts the plan. Undefined when `signal` aborted while waiting. The plan is made before the
-   * wait when the weights are known, so that a wrong request is refused at once and not after a minute in the line.
-   */
-  async run(
-    account: Account,
-    choices: number,
-    signal: AbortSignal,
-    makePlan: (facts: WeightsFacts) => DecodePlan,
-  ): Promise<Job | undefined> {
-    const earlyPlan = this.#facts ? makePlan(this.#facts) : undefined;
+  /** Waits for a place. Undefined when `signal` aborted first. */
+  async enter(account: Account, choices: number, signal: AbortSignal): Promise<Place | undefined> {
     const slot = await this.#queue.enter(account.keyId, choices, signal);
-    if (!slot) return undefined;
-    try {
-      return this.#start(slot, earlyPlan ?? makePlan(await this.ready));
-    } catch (thrown) {
-      slot.release();
-      throw thrown;
-    }
+    return slot && this.#placeOf(slot);
   }
 
   /** How many tokens a prompt has. */
@@ -166,14 +158,37 @@ export class EngineClient {
     this.#report();
   }
 
-  #start(slot: Slot, plan: DecodePlan): Job {
+  /** Several jobs may follow one another in a place; it is given back when it is left and no job runs in it. */
+  #placeOf(slot: Slot): Place {
+    let running = 0;
+    let isLeft = false;
+    const settle = (): void => {
+      if (isLeft && running === 0) slot.release();
+    };
+    return {
+      queueMs: slot.queueMs,
+      start: (plan) => {
+        const job = this.#start(plan, () => {
+          running--;
+          settle();
+        });
+        running++;
+        return job;
+      },
+      leave: () => {
+        isLeft = true;
+        settle();
+      },
+    };
+  }
+
+  #start(plan: DecodePlan, onEnd: () => void): Job {
     const jobId = this.#nextId('job');
-    const job: RunningJob = { messages: new Mailbox(), slot, isCancelled: false };
+    const job: RunningJob = { messages: new Mailbox(), onEnd, isCancelled: false };
     if (!this.#supervisor.send({ type: 'generate', jobId, plan })) throw new StudioError('engine-failed');
     this.#jobs.set(jobId, job);
     this.#report();
     return {
-      queueMs: slot.queueMs,
       messages: job.messages,
       cancel: () => {
         if (job.isCancelled || !this.#jobs.has(jobId)) return;
@@ -225,7 +240,7 @@ export class EngineClient {
     this.#jobs.delete(jobId);
     job.messages.push(message);
     job.messages.close();
-    job.slot.release();
+    job.onEnd();
     if (this.#jobs.size === 0) this.#onIdle?.();
     this.#report();
   }

@@ -4,8 +4,11 @@ import type { GenerationEvent, TextDeltaEvent, TokenLogprob } from '../../core/e
 import type { GenerationRequest } from '../../core/generation.ts';
 import { type CallContext, endingOf, startOf } from '../../core/ports.ts';
 import { type Usage, usageOf } from '../../core/usage.ts';
+import type { AcceptedMessage, Decision } from './call-decision.ts';
 import type { JobMessage } from './engine-client.ts';
 import type { ChoiceCounts, JobTimings, Piece, StepItem } from './engine-protocol.ts';
+
+const NO_COUNTS: ChoiceCounts = { output: 0, reasoning: 0 };
 
 type BlockKind = 'text' | 'reasoning' | 'tool-input';
 
@@ -32,6 +35,9 @@ export class JobEvents {
   #hasReasoningStage = false;
   #promptTokens = 0;
   #cachedTokens = 0;
+  #outputBefore = 0;
+  #decisionMs = 0;
+  #isAccepted = false;
   #hasStarted = false;
   #hasEnded = false;
 
@@ -45,17 +51,30 @@ export class JobEvents {
     return this.#hasEnded;
   }
 
-  /** The job was handed to the engine; with reasoning before the answer, the answer starts at its first visible text. */
+  /** The call has its place; with reasoning before the answer, the answer starts at its first visible text. */
   admitted(queueMs: number, hasReasoningStage: boolean): void {
     this.#queueMs = queueMs;
     this.#hasReasoningStage = hasReasoningStage;
+  }
+
+  /**
+   * Whether to call was decided by a job before the one whose messages follow. What it found out about the prompt and
+   * what it said of the answer stands; the other job's prompt ends with the latter.
+   */
+  decided(decision: Exclude<Decision, { kind: 'ended' }>, decisionMs: number): GenerationEvent[] {
+    this.#decisionMs = decisionMs;
+    const events = this.#accepted(decision.accepted);
+    this.#isAccepted = true;
+    if (decision.kind !== 'text') return events;
+    this.#outputBefore = decision.outputTokens;
+    return [...events, ...this.#step({ jobId: '', choice: 0, pieces: decision.pieces, counts: NO_COUNTS })];
   }
 
   /** Throws a StudioError for what ends the job before its first event; after that an `error` event says it. */
   push(message: JobMessage): GenerationEvent[] {
     switch (message.type) {
       case 'accepted':
-        return this.#accepted(message.promptTokens, message.cachedTokens);
+        return this.#isAccepted ? [] : this.#accepted(message);
       case 'refused':
         return this.#fail(refusal(message));
       case 'step-item':
@@ -102,7 +121,7 @@ export class JobEvents {
     return events;
   }
 
-  #accepted(promptTokens: number, cachedTokens: number): GenerationEvent[] {
+  #accepted({ promptTokens, cachedTokens }: AcceptedMessage): GenerationEvent[] {
     this.#promptTokens = promptTokens;
     this.#cachedTokens = cachedTokens;
     this.#hasStarted = true;
@@ -214,15 +233,16 @@ export class JobEvents {
   #finish(timings: JobTimings): GenerationEvent[] {
     this.#hasEnded = true;
     const queueMs = Math.round(this.#queueMs);
+    const beforeMs = Math.round(this.#decisionMs);
     return [
       {
         type: 'finish',
         usage: this.#usage(),
         timings: {
           queueMs,
-          promptMs: Math.round(timings.promptMs),
-          firstTokenMs: queueMs + Math.round(timings.firstTokenMs),
-          totalMs: queueMs + Math.round(timings.totalMs),
+          promptMs: beforeMs + Math.round(timings.promptMs),
+          firstTokenMs: queueMs + beforeMs + Math.round(timings.firstTokenMs),
+          totalMs: queueMs + beforeMs + Math.round(timings.totalMs),
         },
         ending: 'completed',
       },
@@ -240,7 +260,7 @@ export class JobEvents {
     if (!state) {
       state = {
         choice,
-        counts: { output: 0, reasoning: 0 },
+        counts: NO_COUNTS,
         hasEnded: false,
         open: undefined,
         heldWhitespace: '',
@@ -254,7 +274,7 @@ export class JobEvents {
 
   /** The prompt counts once, the output of all choices (docs/decisions/0003). */
   #usage(): Usage {
-    let output = 0;
+    let output = this.#outputBefore;
     let reasoning = 0;
     for (const { counts } of this.#choices.values()) {
       output += counts.output;

@@ -5,8 +5,9 @@ import type { GenerationStream } from '../../core/events.ts';
 import type { GenerationRequest } from '../../core/generation.ts';
 import type { ModelCard } from '../../core/models.ts';
 import type { Backend, CallContext, Clock, Logger } from '../../core/ports.ts';
+import { decidedPlanOf, decisionOf, decisionPlanOf } from './call-decision.ts';
 import { decodePlanOf, type PlanInput, promptFor } from './decode-plan.ts';
-import { EngineClient, type EngineState } from './engine-client.ts';
+import { EngineClient, type EngineState, type Job } from './engine-client.ts';
 import type { EngineOptions, WeightsFacts } from './engine-protocol.ts';
 import { JobEvents } from './events.ts';
 import { MAX_SEED } from './sampling.ts';
@@ -94,7 +95,7 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
   return {
     id: 'embedded',
     abilities: { choices: true, structuredOutput: true, thinkingBudget: true, toolChoice: true },
-    generate: (request, context) => generate(client, request, context, planInput),
+    generate: (request, context) => generate({ client, planInput }, request, context),
     health: () => {
       const { phase, detail } = client.state();
       return { isReady: phase === 'ready', detail };
@@ -136,47 +137,65 @@ function loadedOf(weights: WeightsFacts, options: EmbeddedOptions): Loaded {
   return { facts, template };
 }
 
-async function* generate(
-  client: EngineClient,
-  request: GenerationRequest,
-  context: CallContext,
-  planInput: (request: GenerationRequest, card: ModelCard | undefined, weights: WeightsFacts) => PlanInput,
-): GenerationStream {
+/** What `generate` needs besides the call. */
+interface Engine {
+  readonly client: EngineClient;
+  readonly planInput: (request: GenerationRequest, card: ModelCard | undefined, weights: WeightsFacts) => PlanInput;
+}
+
+async function* generate(engine: Engine, request: GenerationRequest, context: CallContext): GenerationStream {
+  const { client } = engine;
   const { signal } = context;
   const events = new JobEvents(request, context);
-  let hasReasoningStage = false;
-  const job = await client.run(context.account, request.sampling.choices ?? 1, signal, (weights) => {
-    const plan = decodePlanOf(planInput(request, context.card, weights));
-    hasReasoningStage = plan.stages.length > 1;
-    return plan;
-  });
-  if (!job) {
-    yield* events.abort();
-    return;
-  }
-  events.admitted(job.queueMs, hasReasoningStage);
+  // Planned before the wait where the weights are known: a wrong request is refused at once, not after a minute.
+  const early = client.facts && engine.planInput(request, context.card, client.facts);
+  const earlyPlan = early && decodePlanOf(early);
+  const place = await client.enter(context.account, request.sampling.choices ?? 1, signal);
+  let job: Job | undefined;
   // The child is told at once, whoever is reading at that moment; closing the box wakes the reader.
   const onAbort = (): void => {
-    job.cancel();
-    job.messages.close();
+    job?.cancel();
+    job?.messages.close();
   };
   signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
   try {
-    for (;;) {
+    if (place) {
+      const input = early ?? engine.planInput(request, context.card, await client.ready);
+      let plan = earlyPlan ?? decodePlanOf(input);
+      events.admitted(place.queueMs, plan.stages.length > 1);
+      const decisionPlan = decisionPlanOf(plan, input.spelling);
+      if (decisionPlan && !signal.aborted) {
+        const startedAtMs = context.clock.monotonic();
+        job = place.start(decisionPlan);
+        const decision = await decisionOf(job);
+        if (decision?.kind === 'ended') {
+          for (const event of events.push(decision.message)) yield event;
+          return;
+        }
+        if (decision && !signal.aborted) {
+          plan = decidedPlanOf(plan, decision);
+          job = place.start(plan);
+          place.leave();
+          for (const event of events.decided(decision, context.clock.monotonic() - startedAtMs)) yield event;
+        }
+      } else if (!signal.aborted) {
+        job = place.start(plan);
+      }
+      place.leave();
+    }
+    while (job && !signal.aborted) {
       const messages = await job.messages.take();
       for (const message of messages ?? []) {
         if (signal.aborted) break;
         for (const event of events.push(message)) yield event;
         if (events.hasEnded) return;
       }
-      if (signal.aborted || !messages) {
-        yield* events.abort();
-        return;
-      }
+      if (!messages) break;
     }
+    yield* events.abort();
   } finally {
     signal.removeEventListener('abort', onAbort);
-    job.cancel();
+    job?.cancel();
+    place?.leave();
   }
 }

@@ -44,8 +44,8 @@ export interface PromptInput {
   readonly isThinking: boolean;
   /** Text of the answer that is there already. */
   readonly answerPrefix: string;
-  /** How a call is written as text, where the template cannot. */
-  readonly spellCall: (name: string, inputText: string) => string;
+  /** Writes earlier calls as text; undefined where the template's own way is wanted. */
+  readonly spellCall: ((name: string, inputText: string) => string) | undefined;
 }
 
 export interface Prompt {
@@ -158,9 +158,9 @@ export class ChatTemplate {
     input: PromptInput,
     callers: CallerTexts,
   ): Json {
-    const { argumentsAs } = this.traits;
-    const spelled =
-      argumentsAs === undefined ? message.calls.map((call) => input.spellCall(call.name, call.inputText)) : [];
+    const argumentsAs = input.spellCall === undefined ? this.traits.argumentsAs : undefined;
+    const spell = input.spellCall ?? plainCall;
+    const spelled = argumentsAs === undefined ? message.calls.map((call) => spell(call.name, call.inputText)) : [];
     let content = callers.protect([message.content, ...spelled].filter((text) => text !== '').join('\n'));
     const knowsReasoning = this.#text.includes('reasoning_content');
     // These tags are ours, so they stay control tokens where the model has such.
@@ -279,6 +279,11 @@ function thinkingOf(template: string, on: string, off: string): TemplateTraits['
 
 function named(name: string | undefined, protect: (text: string) => string): { name?: string } {
   return name === undefined ? {} : { name: protect(name) };
+}
+
+/** A call as text, for a template that cannot render one. */
+function plainCall(name: string, inputText: string): string {
+  return `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": ${inputText || '{}'}}\n</tool_call>`;
 }
 
 /** Earlier arguments may be no JSON: then they stay the text that they are. */

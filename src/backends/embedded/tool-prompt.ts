@@ -1,5 +1,5 @@
 /** How a model is told of its tools, and how it writes a call. */
-import type { FunctionTool, GenerationRequest, JsonSchema } from '../../core/generation.ts';
+import type { FunctionTool, Json, JsonSchema } from '../../core/generation.ts';
 import type { WeightsFacts } from './engine-protocol.ts';
 import type { TemplateTool, TemplateTraits } from './template.ts';
 
@@ -54,32 +54,101 @@ export function parametersOf(tool: FunctionTool): JsonSchema {
   return Object.keys(tool.inputSchema).length === 0 ? { type: 'object', properties: {} } : tool.inputSchema;
 }
 
-/** What is said about tools in the system text, besides what the template says. */
+/**
+ * The template tells of the tools itself. Only where the model's own spelling is the template's: a text that asks for
+ * `<tool_call>` as its last word makes Qwen2.5-Coder call for everything, be there a function for it or not.
+ */
+export function templateTellsTools(traits: TemplateTraits, spelling: ToolSpelling): boolean {
+  return traits.rendersTools && spelling === 'hermes';
+}
+
+/** What the system text says about the tools. */
 export function toolText(
-  request: GenerationRequest,
   tools: readonly FunctionTool[],
+  isParallel: boolean,
   traits: TemplateTraits,
   spelling: ToolSpelling,
 ): string {
-  if (tools.length === 0) return '';
-  const paragraphs: string[] = [];
-  if (!traits.rendersTools) paragraphs.push(definitionText(tools));
-  if (!traits.rendersTools || !traits.isHermes || spelling !== 'hermes') paragraphs.push(callText(spelling));
-  if (request.allowsParallelCalls) paragraphs.push(parallelText(spelling));
+  const [first] = tools;
+  if (!first) return '';
+  const paragraphs = templateTellsTools(traits, spelling)
+    ? []
+    : [
+        definitionText(tools),
+        ruleText(spelling),
+        ...(isParallel ? [parallelText(spelling)] : []),
+        exampleText(first, spelling),
+      ];
+  if (paragraphs.length === 0 && isParallel) return parallelText(spelling);
   return paragraphs.join('\n\n');
 }
 
 function definitionText(tools: readonly FunctionTool[]): string {
   const lines = tools.map((tool) => JSON.stringify(templateToolOf(tool)));
-  return `You may call functions to help with the user's request. These are the functions:\n${lines.join('\n')}`;
+  return `You have functions for these purposes:\n${lines.join('\n')}`;
 }
 
-function callText(spelling: ToolSpelling): string {
-  const example = spellCall(spelling, '<function name>', '<arguments as a JSON object>');
+function ruleText(spelling: ToolSpelling): string {
+  const form = spellCall(spelling, '<function name>', '{<arguments>}');
   return (
-    `If the request needs a function, reply with the call only, in this form:\n${example}\n` +
-    'If it does not need one, or the result of the call is already there, answer in plain words and do not call a function.'
+    `If the user's message asks for what a function does, reply only with the call:\n${form}\n` +
+    'All other messages you answer yourself, in plain text.'
   );
+}
+
+/**
+ * Examples, because rules alone do not teach a small model when not to call. Measured on Qwen2.5-Coder 1.5B, 9 requests
+ * that need a call and 16 that do not: with the template's text 9 and 3 were right, with the rule alone 9 and 7, with
+ * the rule and these examples 9 and 16; without the example of a call no call was made at all.
+ */
+function exampleText(tool: FunctionTool, spelling: ToolSpelling): string {
+  const input = JSON.stringify(exampleInput(parametersOf(tool)));
+  return [
+    'Examples:',
+    'User: Hello!',
+    'You: Hello! How can I help you today?',
+    'User: How many days has a week?',
+    'You: A week has seven days.',
+    `User: ${exampleRequest(tool)}`,
+    `You: ${spellCall(spelling, tool.name, input)}`,
+  ].join('\n');
+}
+
+/** Longer descriptions are manuals, not requests. */
+const MAX_REQUEST_CHARACTERS = 120;
+
+function exampleRequest({ name, description = '' }: FunctionTool): string {
+  const sentence = description.split(/[.\n]/, 1)[0]?.trim() ?? '';
+  return sentence === '' || sentence.length > MAX_REQUEST_CHARACTERS ? `Please use ${name}.` : `${sentence}.`;
+}
+
+/** The required arguments, with nothing in them that could be taken for real. */
+function exampleInput({ properties, required }: JsonSchema): Json {
+  if (!isObject(properties) || !Array.isArray(required)) return {};
+  const names = required.filter((name): name is string => typeof name === 'string');
+  return Object.fromEntries(names.map((name) => [name, exampleValue(properties[name])]));
+}
+
+function exampleValue(schema: Json | undefined): Json {
+  if (!isObject(schema)) return '…';
+  if (Array.isArray(schema.enum) && schema.enum[0] !== undefined) return schema.enum[0] as Json;
+  switch (schema.type) {
+    case 'integer':
+    case 'number':
+      return 1;
+    case 'boolean':
+      return true;
+    case 'array':
+      return [];
+    case 'object':
+      return {};
+    default:
+      return '…';
+  }
+}
+
+function isObject(value: Json | undefined): value is JsonSchema {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function parallelText(spelling: ToolSpelling): string {
@@ -89,7 +158,7 @@ function parallelText(spelling: ToolSpelling): string {
     case 'fenced-json':
       return (
         'If several calls are needed, put them in one JSON array: ' +
-        '[{"name": …, "arguments": {…}}, {"name": …, "arguments": {…}}]'
+        '[{"name": "<function name>", "arguments": {<arguments>}}, {"name": "<function name>", "arguments": {<arguments>}}]'
       );
     default:
       return spelling satisfies never;
