@@ -6,10 +6,16 @@
  * beginning of the answer is made at temperature 0, until it is clear what it is: text goes on from there as the caller
  * asked, a call is made as if it had been required. It costs the few tokens until then, on a prompt that is warm for
  * what follows. What a call's beginning says is not counted, as forced text is not (docs/decisions/0003).
+ *
+ * The same weights, shown the result of a call, make that very call again, and a client that runs it never gets an
+ * answer. So behind a result the deciding goes on through the arguments, at temperature 0 too, and a call that was just
+ * answered is no call: the answer is made without tools, from the result.
  */
 
+import { isDeepStrictEqual } from 'node:util';
+import type { Turn } from '../../core/generation.ts';
 import type { Job, JobMessage } from './engine-client.ts';
-import type { DecodePlan, Piece, Stage } from './engine-protocol.ts';
+import type { DecodePlan, Piece, Stage, StepItem } from './engine-protocol.ts';
 import type { ToolSpelling } from './tool-prompt.ts';
 
 export type AcceptedMessage = Extract<JobMessage, { type: 'accepted' }>;
@@ -23,45 +29,70 @@ export type Decision =
       readonly pieces: readonly Piece[];
       readonly outputTokens: number;
     }
+  /** It is the call whose result it was just shown. */
+  | { readonly kind: 'repeat' }
   /** It could not be told; the answer is made as if nobody had asked. */
   | { readonly kind: 'unclear'; readonly accepted: AcceptedMessage }
   /** The job failed or was refused, and so would the other. */
   | { readonly kind: 'ended'; readonly message: JobMessage };
 
+/** A decision after which the plan goes on, on the same prompt. */
+export type ClearDecision = Exclude<Decision, { kind: 'ended' | 'repeat' }>;
+
+/** A call of the last assistant turn, answered by the tool turns that end the conversation. */
+export interface AnsweredCall {
+  readonly name: string;
+  readonly inputText: string;
+}
+
 /** An opening with its name is over by then, whatever the spelling. */
-const DECISION_TOKENS = 32;
+const OPENING_TOKENS = 32;
+/** Arguments that are longer are not looked at to their end. */
+const CALL_TOKENS = 512;
+
+/** The calls whose results are the last thing in the conversation. */
+export function answeredCallsOf(turns: readonly Turn[]): readonly AnsweredCall[] {
+  const lastCaller = turns.findLastIndex((turn) => turn.role === 'assistant');
+  const results = turns.slice(lastCaller + 1);
+  const isAnswered = results.length > 0 && results.every((turn) => turn.role === 'tool');
+  return isAnswered ? (turns[lastCaller]?.parts.filter((part) => part.type === 'tool-call') ?? []) : [];
+}
 
 /** The plan that decides for `plan`; undefined where there is nothing to decide or the model decides well by itself. */
-export function decisionPlanOf(plan: DecodePlan, spelling: ToolSpelling): DecodePlan | undefined {
+export function decisionPlanOf(
+  plan: DecodePlan,
+  spelling: ToolSpelling,
+  answered: readonly AnsweredCall[],
+): DecodePlan | undefined {
   const [answer, ...others] = plan.stages;
   const isOpen = answer?.calls?.mode === 'auto' && answer.grammar === undefined && others.length === 0;
-  if (!isOpen || spelling === 'hermes' || plan.choices > 1 || plan.sampling.temperature === 0) return undefined;
-  const maxTokens = Math.min(DECISION_TOKENS, answer.maxTokens ?? DECISION_TOKENS);
+  if (!isOpen || spelling === 'hermes' || plan.choices > 1) return undefined;
+  if (plan.sampling.temperature === 0 && answered.length === 0) return undefined;
+  const most = answered.length > 0 ? CALL_TOKENS : OPENING_TOKENS;
   return {
     ...plan,
-    stages: [{ ...answer, maxTokens }],
+    stages: [{ ...answer, maxTokens: Math.min(most, answer.maxTokens ?? most) }],
     sampling: { ...plan.sampling, temperature: 0 },
   };
 }
 
 /** Reads the deciding job until it is clear, and stops it. Undefined when its mailbox was closed on it. */
-export async function decisionOf(job: Job): Promise<Decision | undefined> {
-  let accepted: AcceptedMessage | undefined;
+export async function decisionOf(job: Job, answered: readonly AnsweredCall[]): Promise<Decision | undefined> {
+  const reader = new DecisionReader(answered);
   for (;;) {
     const messages = await job.messages.take();
     if (!messages) return undefined;
     for (const message of messages) {
-      if (message.type === 'accepted') accepted = message;
-      const decision = accepted ? judged(message, accepted) : undefined;
-      if (!decision && !isEnd(message)) continue;
+      const decision = reader.push(message);
+      if (!decision) continue;
       job.cancel();
-      return decision ?? { kind: 'ended', message };
+      return decision;
     }
   }
 }
 
 /** The plan of the answer, after the decision. */
-export function decidedPlanOf(plan: DecodePlan, decision: Exclude<Decision, { kind: 'ended' }>): DecodePlan {
+export function decidedPlanOf(plan: DecodePlan, decision: ClearDecision): DecodePlan {
   switch (decision.kind) {
     case 'unclear':
       return plan;
@@ -88,33 +119,74 @@ function requiringCalls(stage: Stage): Stage {
   return stage.calls ? { ...stage, calls: { ...stage.calls, mode: 'required' } } : stage;
 }
 
-function judged(message: JobMessage, accepted: AcceptedMessage): Decision | undefined {
-  switch (message.type) {
-    case 'step-item': {
-      const { pieces, counts } = message.item;
-      const first = pieces.find((piece) => piece.type === 'call-start' || (piece.type === 'text' && piece.text.trim()));
-      if (!first) return undefined;
-      if (first.type === 'call-start') return { kind: 'call', accepted };
-      return {
-        kind: 'text',
-        accepted,
-        pieces: pieces.filter((piece) => piece.type === 'text'),
-        outputTokens: counts.output,
-      };
+class DecisionReader {
+  readonly #answered: readonly AnsweredCall[];
+  #accepted: AcceptedMessage | undefined;
+  /** The call that is being read because one of its name was just answered. */
+  #call: { readonly name: string; inputText: string } | undefined;
+
+  constructor(answered: readonly AnsweredCall[]) {
+    this.#answered = answered;
+  }
+
+  push(message: JobMessage): Decision | undefined {
+    switch (message.type) {
+      case 'accepted':
+        this.#accepted = message;
+        return undefined;
+      case 'step-item':
+        return this.#accepted && this.#read(message.item, this.#accepted);
+      case 'choice-end':
+        return this.#accepted && { kind: this.#call ? 'call' : 'unclear', accepted: this.#accepted };
+      case 'refused':
+      case 'done':
+      case 'failed':
+      case 'lost':
+        return { kind: 'ended', message };
+      default:
+        return message satisfies never;
     }
-    case 'choice-end':
-      return { kind: 'unclear', accepted };
-    case 'accepted':
-    case 'refused':
-    case 'done':
-    case 'failed':
-    case 'lost':
-      return undefined;
-    default:
-      return message satisfies never;
+  }
+
+  #read({ pieces, counts }: StepItem, accepted: AcceptedMessage): Decision | undefined {
+    for (const piece of pieces) {
+      switch (piece.type) {
+        case 'text':
+          if (piece.text.trim() === '') break;
+          return {
+            kind: 'text',
+            accepted,
+            pieces: pieces.filter(({ type }) => type === 'text'),
+            outputTokens: counts.output,
+          };
+        case 'call-start':
+          if (!this.#answered.some(({ name }) => name === piece.name)) return { kind: 'call', accepted };
+          this.#call = { name: piece.name, inputText: '' };
+          break;
+        case 'call-input':
+          if (this.#call) this.#call.inputText += piece.text;
+          break;
+        case 'call-end':
+          return this.#isRepeat() ? { kind: 'repeat' } : { kind: 'call', accepted };
+        case 'reasoning':
+          break;
+        default:
+          piece satisfies never;
+      }
+    }
+    return undefined;
+  }
+
+  #isRepeat(): boolean {
+    const call = this.#call;
+    return this.#answered.some(({ name, inputText }) => name === call?.name && isSameJson(inputText, call.inputText));
   }
 }
 
-function isEnd(message: JobMessage): boolean {
-  return message.type === 'refused' || message.type === 'failed' || message.type === 'lost' || message.type === 'done';
+function isSameJson(a: string, b: string): boolean {
+  try {
+    return isDeepStrictEqual(JSON.parse(a || '{}'), JSON.parse(b || '{}'));
+  } catch {
+    return a.trim() === b.trim();
+  }
 }

@@ -4,7 +4,7 @@ import type { GenerationEvent, TextDeltaEvent, TokenLogprob } from '../../core/e
 import type { GenerationRequest } from '../../core/generation.ts';
 import { type CallContext, endingOf, startOf } from '../../core/ports.ts';
 import { type Usage, usageOf } from '../../core/usage.ts';
-import type { AcceptedMessage, Decision } from './call-decision.ts';
+import type { AcceptedMessage, ClearDecision } from './call-decision.ts';
 import type { JobMessage } from './engine-client.ts';
 import type { ChoiceCounts, JobTimings, Piece, StepItem } from './engine-protocol.ts';
 
@@ -59,10 +59,11 @@ export class JobEvents {
 
   /**
    * Whether to call was decided by a job before the one whose messages follow. What it found out about the prompt and
-   * what it said of the answer stands; the other job's prompt ends with the latter.
+   * what it said of the answer stands; the other job's prompt ends with the latter. Undefined when nothing stands.
    */
-  decided(decision: Exclude<Decision, { kind: 'ended' }>, decisionMs: number): GenerationEvent[] {
+  decided(decision: ClearDecision | undefined, decisionMs: number): GenerationEvent[] {
     this.#decisionMs = decisionMs;
+    if (!decision) return [];
     const events = this.#accepted(decision.accepted);
     this.#isAccepted = true;
     if (decision.kind !== 'text') return events;

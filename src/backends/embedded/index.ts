@@ -5,7 +5,7 @@ import type { GenerationStream } from '../../core/events.ts';
 import type { GenerationRequest } from '../../core/generation.ts';
 import type { ModelCard } from '../../core/models.ts';
 import type { Backend, CallContext, Clock, Logger } from '../../core/ports.ts';
-import { decidedPlanOf, decisionOf, decisionPlanOf } from './call-decision.ts';
+import { answeredCallsOf, decidedPlanOf, decisionOf, decisionPlanOf } from './call-decision.ts';
 import { decodePlanOf, type PlanInput, promptFor } from './decode-plan.ts';
 import { EngineClient, type EngineState, type Job } from './engine-client.ts';
 import type { EngineOptions, WeightsFacts } from './engine-protocol.ts';
@@ -137,6 +137,10 @@ function loadedOf(weights: WeightsFacts, options: EmbeddedOptions): Loaded {
   return { facts, template };
 }
 
+function withoutCalls(request: GenerationRequest): GenerationRequest {
+  return { ...request, toolChoice: 'none' };
+}
+
 /** What `generate` needs besides the call. */
 interface Engine {
   readonly client: EngineClient;
@@ -163,20 +167,23 @@ async function* generate(engine: Engine, request: GenerationRequest, context: Ca
       const input = early ?? engine.planInput(request, context.card, await client.ready);
       let plan = earlyPlan ?? decodePlanOf(input);
       events.admitted(place.queueMs, plan.stages.length > 1);
-      const decisionPlan = decisionPlanOf(plan, input.spelling);
+      const answered = answeredCallsOf(request.turns);
+      const decisionPlan = decisionPlanOf(plan, input.spelling, answered);
       if (decisionPlan && !signal.aborted) {
         const startedAtMs = context.clock.monotonic();
         job = place.start(decisionPlan);
-        const decision = await decisionOf(job);
+        const decision = await decisionOf(job, answered);
         if (decision?.kind === 'ended') {
           for (const event of events.push(decision.message)) yield event;
           return;
         }
         if (decision && !signal.aborted) {
-          plan = decidedPlanOf(plan, decision);
+          const decisionMs = context.clock.monotonic() - startedAtMs;
+          const isRepeat = decision.kind === 'repeat';
+          plan = isRepeat ? decodePlanOf({ ...input, request: withoutCalls(request) }) : decidedPlanOf(plan, decision);
           job = place.start(plan);
           place.leave();
-          for (const event of events.decided(decision, context.clock.monotonic() - startedAtMs)) yield event;
+          for (const event of events.decided(isRepeat ? undefined : decision, decisionMs)) yield event;
         }
       } else if (!signal.aborted) {
         job = place.start(plan);

@@ -2,10 +2,13 @@
 import { fileURLToPath } from 'node:url';
 import { checkedStream } from '../../../core/event-grammar.ts';
 import type { GenerationEvent, GenerationStream } from '../../../core/events.ts';
-import { type GenerationRequest, plainRequest } from '../../../core/generation.ts';
+import { type FunctionTool, type GenerationRequest, plainRequest } from '../../../core/generation.ts';
+import type { ModelCard, SamplingDefaults } from '../../../core/models.ts';
 import type { CallContext, Clock, IdSource, Logger } from '../../../core/ports.ts';
+import type { PlanInput } from '../decode-plan.ts';
 import type { WeightsFacts } from '../engine-protocol.ts';
 import { createEmbeddedBackend, type EmbeddedBackend, type EmbeddedOptions } from '../index.ts';
+import { ChatTemplate } from '../template.ts';
 
 export const FAKE_ENGINE = fileURLToPath(new URL('./fake-engine.ts', import.meta.url));
 
@@ -74,5 +77,76 @@ export function factsOf(overrides: Partial<WeightsFacts> = {}): WeightsFacts {
     contextTokens: 8_192,
     sequences: 4,
     ...overrides,
+  };
+}
+
+export const WEATHER: FunctionTool = {
+  type: 'function',
+  name: 'get_current_weather',
+  description: 'Get the current weather in a given location',
+  inputSchema: { type: 'object', properties: { location: { type: 'string' } }, required: ['location'] },
+};
+
+/** A plan's input for weights with this template (ChatML by default), spelling calls in fences. */
+export function planInputOf(
+  request: GenerationRequest,
+  { card, chatTemplate }: { card?: ModelCard | undefined; chatTemplate?: string | undefined } = {},
+): PlanInput {
+  const facts = factsOf({ chatTemplate });
+  return { request, card, facts, template: ChatTemplate.of(facts), spelling: 'fenced-json', randomSeed: 42 };
+}
+
+/** A card that knows nothing but what the test says. */
+export function cardOf(
+  overrides: Partial<Omit<ModelCard, 'defaultSampling'>> & { defaultSampling?: Partial<SamplingDefaults> },
+): ModelCard {
+  const { defaultSampling, ...rest } = overrides;
+  return {
+    id: 'm',
+    entryId: 'm',
+    name: 'M',
+    family: 'm',
+    owner: 'm',
+    kinds: ['chat'],
+    status: 'current',
+    isOpenWeights: true,
+    releasedAtSeconds: 0,
+    inputModalities: ['text'],
+    thinking: 'none',
+    thinkingBudgetMax: 0,
+    isThinkingBudgetSettable: false,
+    reasoningEfforts: [],
+    preservesThinking: false,
+    streamRequired: 'no',
+    contextWindow: null,
+    maxInput: null,
+    maxInputThinking: null,
+    maxOutput: null,
+    maxOutputIncludesReasoning: false,
+    abilities: {
+      tools: true,
+      parallelTools: true,
+      jsonObject: true,
+      jsonSchema: true,
+      partialMode: true,
+      logprobs: true,
+      fim: false,
+      webSearch: false,
+      codeInterpreter: false,
+      vision: false,
+      video: false,
+    },
+    defaultSampling: {
+      temperature: 0.7,
+      temperatureThinking: null,
+      topP: 0.8,
+      topPThinking: null,
+      topK: null,
+      repetitionPenalty: 1.05,
+      presencePenalty: 1.5,
+      ...defaultSampling,
+    },
+    surfaces: { chat: true, responses: true, messages: true },
+    ...rest,
   };
 }

@@ -1,0 +1,172 @@
+import { describe, expect, it } from 'vitest';
+import { StudioError } from '../../core/errors.ts';
+import type { FunctionTool, GenerationRequest } from '../../core/generation.ts';
+import { decodePlanOf } from './decode-plan.ts';
+import type { DecodePlan } from './engine-protocol.ts';
+import { ask, cardOf, planInputOf, WEATHER } from './testing/harness.ts';
+
+const HYBRID =
+  "{% for m in messages %}{{ m.role + ': ' + m.content + '\\n' }}{% endfor %}{{ 'assistant:' }}{% if not enable_thinking %}{{ '<think></think>' }}{% endif %}";
+const ALWAYS = "{% for m in messages %}{{ m.role + ': ' + m.content + '\\n' }}{% endfor %}{{ 'assistant:<think>\\n' }}";
+
+function planOf(overrides: Partial<GenerationRequest>, more: Parameters<typeof planInputOf>[1] = {}): DecodePlan {
+  return decodePlanOf(planInputOf(ask('hi', overrides), more));
+}
+
+function textOf(plan: DecodePlan): string {
+  return plan.prompt.map((segment) => segment.text).join('');
+}
+
+describe('sampling', () => {
+  it('is the caller’s, else the founding document’s, and never the vendor’s penalties', () => {
+    expect(planOf({}).sampling).toEqual({
+      temperature: 1,
+      topP: 1,
+      topK: 20,
+      minP: 0,
+      repetitionPenalty: 1,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      seed: 42,
+      logitBias: [],
+    });
+    const asked = { temperature: 0, topP: 0.5, topK: 5, presencePenalty: 1.5, seed: 7, logitBias: { '12': -100 } };
+    expect(planOf({ sampling: asked }).sampling).toMatchObject({ ...asked, logitBias: [[12, -100]] });
+  });
+
+  it('takes top-k from the card, and switches it off above 100', () => {
+    const card = cardOf({ defaultSampling: { topK: 40 } });
+    expect(planOf({}, { card }).sampling.topK).toBe(40);
+    expect(planOf({ sampling: { topK: 101 } }, { card }).sampling.topK).toBe(0);
+    expect(planOf({ sampling: { topK: 0 } }, { card }).sampling.topK).toBe(0);
+  });
+});
+
+describe('thinking', () => {
+  const on = { thinking: { switch: 'on' as const } };
+
+  it('is two stages with a system text for weights that were not made to think', () => {
+    const plan = planOf({ ...on, thinking: { switch: 'on', budgetTokens: 50 }, limits: { maxOutputTokens: 9 } });
+    expect(textOf(plan)).toContain('inside <think> and </think>');
+    expect(plan.stages).toEqual([
+      { kind: 'reasoning', opening: '<think>\n', until: ['</think>'], maxTokens: 50 },
+      expect.objectContaining({ kind: 'answer', opening: '\n</think>\n\n', openingAfterUntil: '\n\n', maxTokens: 9 }),
+    ]);
+  });
+
+  it('has a bounded budget without one, by effort', () => {
+    expect(planOf(on).stages[0]?.maxTokens).toBe(1_024);
+    expect(planOf({ thinking: { switch: 'on', effort: 'low' } }).stages[0]?.maxTokens).toBe(512);
+  });
+
+  it('goes the way of a thinking template', () => {
+    const plan = planOf(on, { chatTemplate: HYBRID });
+    expect(textOf(plan)).toBe('user: hi\nassistant:');
+    expect(plan.stages[0]).toMatchObject({ opening: '<think>\n', maxTokens: 4_096 });
+    expect(planOf(on, { chatTemplate: ALWAYS }).stages[0]).toMatchObject({ opening: '' });
+  });
+
+  it('is none when it is off', () => {
+    const hybrid = planOf({ thinking: { switch: 'off' } }, { chatTemplate: HYBRID });
+    expect(textOf(hybrid)).toBe('user: hi\nassistant:<think></think>');
+    expect(hybrid.stages).toHaveLength(1);
+    expect(planOf({}, { chatTemplate: ALWAYS }).stages).toMatchObject([{ kind: 'answer', opening: '\n</think>\n\n' }]);
+  });
+
+  it('cannot be off for a model that always thinks', () => {
+    const plan = planOf({}, { chatTemplate: ALWAYS, card: cardOf({ thinking: 'always' }) });
+    expect(plan.stages.map((stage) => stage.kind)).toEqual(['reasoning', 'answer']);
+  });
+
+  it('does not come before a partial answer', () => {
+    const turns = [{ role: 'assistant' as const, isPartial: true, parts: [{ type: 'text' as const, text: 'So' }] }];
+    const plan = planOf({ ...on, turns });
+    expect(plan.stages).toHaveLength(1);
+    expect(textOf(plan).endsWith('assistant\nSo')).toBe(true);
+  });
+});
+
+describe('limits', () => {
+  it('bound the answer, or both stages together', () => {
+    const plan = planOf({ limits: { maxOutputTokens: 10, maxTotalOutputTokens: 30 } });
+    expect(plan).toMatchObject({ stages: [{ maxTokens: 10 }], maxTotalTokens: 30 });
+  });
+
+  it('count reasoning in for the models that do', () => {
+    const card = cardOf({ maxOutputIncludesReasoning: true, maxOutput: 100 });
+    const plan = planOf({ limits: { maxOutputTokens: 10 } }, { card });
+    expect(plan.stages[0]?.maxTokens).toBeUndefined();
+    expect(plan.maxTotalTokens).toBe(10);
+    expect(planOf({}, { card }).maxTotalTokens).toBe(100);
+  });
+});
+
+describe('tools', () => {
+  it('are told with an example, called in the model’s own spelling', () => {
+    const plan = planOf({ tools: [WEATHER] });
+    const calls = plan.stages[0]?.calls;
+    expect(calls).toMatchObject({ mode: 'auto', isParallel: false, opening: '```json\n{"name": "' });
+    expect(calls?.functions.map(({ name }) => name)).toEqual(['get_current_weather']);
+    expect(textOf(plan)).toContain('```json\n{"name": "get_current_weather", "arguments": {"location":"…"}}\n```');
+  });
+
+  it('open an array where several calls are allowed', () => {
+    const plan = planOf({ tools: [WEATHER], toolChoice: 'required', allowsParallelCalls: true });
+    expect(plan.stages[0]?.calls).toMatchObject({
+      mode: 'required',
+      isParallel: true,
+      opening: '```json\n[{"name": "',
+    });
+    expect(textOf(plan)).toContain('one JSON array');
+  });
+
+  it('are not told when none may be called', () => {
+    const plan = planOf({ tools: [WEATHER], toolChoice: 'none' });
+    expect(plan.stages[0]?.calls).toBeUndefined();
+    expect(textOf(plan)).not.toContain('get_current_weather');
+  });
+
+  it('are only the one that is named', () => {
+    const other: FunctionTool = { type: 'function', name: 'other', inputSchema: {} };
+    const plan = planOf({ tools: [WEATHER, other], toolChoice: { name: 'other' } });
+    expect(plan.stages[0]?.calls).toMatchObject({ mode: 'required', functions: [{ name: 'other' }] });
+    expect(() => planOf({ tools: [WEATHER], toolChoice: { name: 'nobody' } })).toThrow('nobody');
+  });
+
+  it('name tool and keyword when a schema cannot be held', () => {
+    const tool: FunctionTool = {
+      ...WEATHER,
+      inputSchema: { type: 'object', properties: { a: { $ref: '#/nowhere' } } },
+    };
+    const refused = (): unknown => planOf({ tools: [tool] });
+    expect(refused).toThrow(StudioError);
+    expect(refused).toThrow(/get_current_weather.*\$ref/s);
+  });
+});
+
+describe('structured output', () => {
+  const schema = {
+    type: 'object',
+    properties: { a: { $ref: '#/$defs/n' } },
+    required: ['a'],
+    $defs: { n: { type: 'integer' } },
+  } as const;
+  const output = { type: 'json-schema' as const, name: 'x', schema, isStrict: true };
+
+  it('holds the answer and shows the schema', () => {
+    const plan = planOf({ output });
+    expect(plan.stages[0]?.grammar).toContain('root ::=');
+    expect(textOf(plan)).toContain('"$defs"');
+    expect(planOf({ output: { type: 'json-object' } }).stages[0]?.grammar).toContain('root ::=');
+  });
+
+  it('still lets a call be made, references in place', () => {
+    expect(planOf({ output, tools: [WEATHER] }).stages[0]?.grammar).toContain('get_current_weather');
+    expect(planOf({ output }).stages[0]?.grammar).not.toContain('get_current_weather');
+  });
+
+  it('refuses a partial answer beside it', () => {
+    const turns = [{ role: 'assistant' as const, isPartial: true, parts: [{ type: 'text' as const, text: '{' }] }];
+    expect(() => planOf({ output, turns })).toThrow('partial');
+  });
+});
