@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
+import nodeFlags from '../scripts/node-flags.json' with { type: 'json' };
 import { type ServerProcess, startServer } from './processes.ts';
 
 export const CHAT_PATH = '/compatible-mode/v1/chat/completions';
@@ -23,6 +24,9 @@ export async function startAtelier(yaml: string): Promise<AtelierProcess> {
   const configFile = join(folder, 'atelier.yaml');
   writeFileSync(configFile, `server: { port: 0 }\n${yaml}`);
   const server = await startServer('atelier', [join(import.meta.dirname, 'serve.ts'), configFile, home], {
+    // As `npm start` runs it.
+    flags: nodeFlags,
+    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, '../node_modules/.cache/node') },
     marker: /listening (\d+)/,
   });
   const key = readFileSync(join(home, 'bench-key'), 'utf8').trim();

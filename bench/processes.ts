@@ -18,9 +18,9 @@ const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding:
 export async function startServer(
   name: string,
   args: readonly string[],
-  options: { readonly marker: RegExp; readonly env?: NodeJS.ProcessEnv },
+  options: { readonly marker: RegExp; readonly env?: NodeJS.ProcessEnv; readonly flags?: readonly string[] },
 ): Promise<ServerProcess> {
-  const child = spawn(process.execPath, args, {
+  const child = spawn(process.execPath, [...(options.flags ?? []), ...args], {
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
