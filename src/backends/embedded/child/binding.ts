@@ -62,6 +62,7 @@ interface NativeContext {
   disposeSequence(sequence: number): void;
   removeTokenCellsFromSequence(sequence: number, start: number, end: number): boolean;
   copySequenceStateFromOtherSequence(target: number, source: number): Promise<number>;
+  setThreads(threads: number): void;
 }
 
 interface NativeModel {
@@ -189,6 +190,7 @@ export type DecodingEngine = Pick<
   | 'copy'
   | 'compileGrammar'
   | 'openGrammar'
+  | 'setThreads'
 >;
 
 /** One context over the weights: sequences with their cells, batches, sampling. Not to be touched while it decodes. */
@@ -220,6 +222,11 @@ export class Engine {
     });
     await this.#context.decodeBatch();
     return places;
+  }
+
+  /** From the next batch on. */
+  setThreads(threads: number): void {
+    this.#context.setThreads(threads);
   }
 
   newSampler(): NativeSampler {

@@ -8,7 +8,11 @@ import { type Engine, type LoadedWeights, loadWeights } from './binding.ts';
 import { closingBiasOf } from './closing-bias.ts';
 import { autoContextTokens } from './context-size.ts';
 import { Scheduler } from './scheduler.ts';
+import { ThreadGovernor } from './thread-governor.ts';
 import { ModelVocabulary } from './vocabulary.ts';
+
+/** Enough to be past everything that only the first steps do. */
+const WARM_UP_STEPS = 3;
 
 /** The parent decides when we go: Ctrl-C reaches the whole group, and live streams are to be finished first. */
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
@@ -23,14 +27,13 @@ async function main(): Promise<void> {
   const options = JSON.parse(process.argv[2] ?? '{}') as EngineOptions;
   const loading = progress();
   const weights = await loadWeights(options.weightsFile, loading);
-  const engine = await weights.openContext({
-    sequences: options.sequences,
-    contextTokens: contextTokensOf(options, weights),
-    threads: options.threads === 'auto' ? threadsFor(weights) : options.threads,
-  });
+  const threads = options.threads === 'auto' ? threadsFor(weights) : options.threads;
+  const contextTokens = contextTokensOf(options, weights);
+  const engine = await weights.openContext({ sequences: options.sequences, contextTokens, threads });
+  const governor = new ThreadGovernor(threads, await singleThreadMs(engine, threads));
   const vocabulary = new ModelVocabulary(weights.tokeniser);
   const closing = closingBiasOf(vocabulary);
-  const scheduler = new Scheduler({ engine, vocabulary, closing, sequences: options.sequences, send });
+  const scheduler = new Scheduler({ engine, vocabulary, closing, sequences: options.sequences, governor, send });
   process.on('message', (message: ToEngine) => receive(scheduler, message));
   send({ type: 'ready', facts: factsOf(weights, vocabulary, engine, options) });
 }
@@ -74,6 +77,20 @@ function contextTokensOf(options: EngineOptions, weights: LoadedWeights): number
 /** Cores that are good at arithmetic, but never more than the machine (or its container) really gives. */
 function threadsFor(weights: LoadedWeights): number {
   return Math.max(1, Math.min(weights.cores, availableParallelism()));
+}
+
+/** What a step of one stream takes with one thread. The first one also reads the weights in from the disk. */
+async function singleThreadMs(engine: Engine, threads: number): Promise<number> {
+  engine.setThreads(1);
+  let tookMs = 0;
+  for (let firstPosition = 0; firstPosition < WARM_UP_STEPS; firstPosition++) {
+    const startedMs = performance.now();
+    await engine.decode([{ sequence: 0, firstPosition, tokens: [0], wantsLogits: true }]);
+    tookMs = performance.now() - startedMs;
+  }
+  engine.clear(0);
+  engine.setThreads(threads);
+  return tookMs;
 }
 
 function factsOf(

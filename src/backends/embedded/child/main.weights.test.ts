@@ -279,10 +279,10 @@ describe.skipIf(WEIGHTS === undefined)(`the engine child${REASON}`, TIMEOUT, () 
       state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
       return Math.floor((state / 2 ** 31) * below);
     };
-    const jobs = Array.from({ length: 36 }, (_, i) => {
+    const jobs = Array.from({ length: 24 }, (_, i) => {
       const question = random(2) === 0 ? `Tell me of number ${i}.` : `${LONG} Item ${i}?`;
       const job = engine.start(
-        plan(question, { maxTokens: 2 + random(10) }, { choices: 1 + random(3), sampling: WARM }),
+        plan(question, { maxTokens: 2 + random(6) }, { choices: 1 + random(3), sampling: WARM }),
       );
       const cancelAt = random(6);
       let heard = 0;

@@ -10,6 +10,7 @@ import {
   type ScriptedEngine,
   scriptedEngine,
 } from './testing/letter-model.ts';
+import { ThreadGovernor } from './thread-governor.ts';
 import { ModelVocabulary } from './vocabulary.ts';
 
 /** Answers `n` letters to a prompt that ends in the digit n; each letter depends on all tokens before it. */
@@ -36,7 +37,9 @@ function bench({ sequences = 2, contextTokens = 1000, script = countdown } = {})
   const vocabulary = new ModelVocabulary(letterTokeniser());
   const messages: FromEngine[] = [];
   const send = (message: FromEngine): void => void messages.push(message);
-  const scheduler = new Scheduler({ engine, vocabulary, closing: closingBiasOf(vocabulary), sequences, send });
+  const governor = new ThreadGovernor(1, 1);
+  const closing = closingBiasOf(vocabulary);
+  const scheduler = new Scheduler({ engine, vocabulary, closing, sequences, governor, send });
   const isOpen = (jobId: string): boolean => !messages.some((message) => isLast(message) && message.jobId === jobId);
   const of = (jobId: string): FromEngine[] =>
     messages.flatMap((message): FromEngine[] => {
@@ -137,6 +140,16 @@ describe('one job', () => {
     const { scheduler, messages } = bench({ contextTokens: 10 });
     scheduler.generate('j', plan('12345678', { stages: [{ kind: 'answer', opening: 'ab' }] }));
     expect(messages[0]).toMatchObject({ type: 'refused', promptTokens: 8, maxPromptTokens: 7 });
+    scheduler.generate('k', plan('12345678', { stages: [{ kind: 'answer', opening: 'abcdef' }] }));
+    expect(messages[1]).toMatchObject({ type: 'refused', promptTokens: 8, maxPromptTokens: 3 });
+  });
+
+  it('answers an empty prompt', async () => {
+    const { scheduler, of, idle } = bench();
+    scheduler.generate('j', plan(''));
+    await idleAfterStart(idle);
+    expect(of('j')[0]).toMatchObject({ type: 'accepted', promptTokens: 1 });
+    expect(of('j').at(-1)).toMatchObject({ type: 'done', ending: 'completed' });
   });
 
   it('is refused for a malformed grammar', () => {

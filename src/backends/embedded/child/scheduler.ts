@@ -8,7 +8,7 @@
  */
 import type { DecodePlan, FromEngine, PromptSegment, StepItem } from '../engine-protocol.ts';
 import { orderBatch, planBatch } from './batch-plan.ts';
-import type { DecodingEngine } from './binding.ts';
+import type { BatchEntry, DecodingEngine } from './binding.ts';
 import { ChoiceDecoder, type Move } from './choice-decoder.ts';
 import type { ClosingBias } from './closing-bias.ts';
 import { GrammarCache } from './grammar-cache.ts';
@@ -16,6 +16,7 @@ import { argumentsGrammar, stageGrammar } from './grammars.ts';
 import { type Choice, Job } from './job.ts';
 import { ChoiceSampler, type Sampled } from './sampling.ts';
 import { leastRecentlyUsed, planSequence, Sequence } from './sequences.ts';
+import type { ThreadGovernor } from './thread-governor.ts';
 import type { ModelVocabulary } from './vocabulary.ts';
 
 const STATE_INTERVAL_MS = 1_000;
@@ -25,6 +26,7 @@ export interface SchedulerOptions {
   readonly vocabulary: ModelVocabulary;
   readonly closing: ClosingBias;
   readonly sequences: number;
+  readonly governor: ThreadGovernor;
   readonly send: (message: FromEngine) => void;
 }
 
@@ -40,6 +42,8 @@ export class Scheduler {
   readonly #grammars: GrammarCache;
   readonly #send: (message: FromEngine) => void;
   readonly #sequences: readonly Sequence[];
+  readonly #governor: ThreadGovernor;
+  #threads: number;
   readonly #jobs = new Map<string, Job>();
   #waiting: Job[] = [];
   /** Choices that have a sequence, in order of arrival. */
@@ -50,12 +54,14 @@ export class Scheduler {
   #loop: Promise<void> | undefined;
   #stateSentMs = Number.NEGATIVE_INFINITY;
 
-  constructor({ engine, vocabulary, closing, sequences, send }: SchedulerOptions) {
+  constructor({ engine, vocabulary, closing, sequences, governor, send }: SchedulerOptions) {
     this.#engine = engine;
     this.#vocabulary = vocabulary;
     this.#closing = closing;
     this.#grammars = new GrammarCache(engine);
     this.#send = send;
+    this.#governor = governor;
+    this.#threads = governor.threads;
     this.#sequences = Array.from({ length: sequences }, (_, id) => new Sequence(id));
   }
 
@@ -65,13 +71,16 @@ export class Scheduler {
 
   generate(jobId: string, plan: DecodePlan): void {
     try {
-      const prompt = this.#vocabulary.tokenisePrompt(plan.prompt);
+      const tokens = this.#vocabulary.tokenisePrompt(plan.prompt);
+      const prompt = tokens.length > 0 ? tokens : this.#vocabulary.emptyPrompt;
       const grammarError = this.#grammarError(plan);
       if (grammarError !== undefined) {
         this.#send({ type: 'refused', jobId, reason: 'grammar', message: grammarError });
         return;
       }
-      const job = new Job(jobId, plan, prompt, this.#newDecoder(plan, prompt.length).start());
+      // Without a limit on the context: whether prompt and forced text fit is for `isTooLong` to say.
+      const first = this.#newDecoder(plan, prompt.length, Number.POSITIVE_INFINITY);
+      const job = new Job(jobId, plan, prompt, first.start());
       if (this.#isTooLong(job)) return;
       this.#jobs.set(jobId, job);
       this.#waiting.push(job);
@@ -132,20 +141,19 @@ export class Scheduler {
   /** At least one token has to fit after the prompt and what is forced after it. */
   #isTooLong(job: Job): boolean {
     const maxTokens = this.#engine.contextTokens - 1;
-    if (job.base.length <= maxTokens && job.firstMove.kind === 'feed') return false;
-    if (job.firstMove.kind === 'end' && job.firstMove.reason !== 'context-full') return false;
+    if (job.base.length <= maxTokens) return false;
     const forced = job.base.length - job.prompt.length;
     const maxPromptTokens = maxTokens - forced;
     this.#send({ type: 'refused', jobId: job.id, reason: 'context', promptTokens: job.prompt.length, maxPromptTokens });
     return true;
   }
 
-  #newDecoder(plan: DecodePlan, promptTokens: number): ChoiceDecoder {
+  #newDecoder(plan: DecodePlan, promptTokens: number, contextTokens = this.#engine.contextTokens): ChoiceDecoder {
     return new ChoiceDecoder(plan, {
       vocabulary: this.#vocabulary,
       openGrammar: (grammar) => this.#grammars.open(grammar),
       promptTokens,
-      contextTokens: this.#engine.contextTokens,
+      contextTokens,
     });
   }
 
@@ -218,6 +226,7 @@ export class Scheduler {
 
   async #step(): Promise<void> {
     const entries = this.#planEntries();
+    if (entries.length === 0) throw new Error('no choice has a token to compute');
     const places = await this.#decode(entries);
     if (places === undefined) return;
     const sampled: { choice: Choice; result: PromiseSettledResult<Sampled> }[] = [];
@@ -265,7 +274,7 @@ export class Scheduler {
     }));
     try {
       const ordered = orderBatch(batch);
-      const places = await this.#engine.decode(ordered);
+      const places = await this.#compute(ordered);
       for (const { choice, tokens } of entries) choice.sequence.append(tokens, isReading(choice));
       return new Map(ordered.map(({ choice }, i) => [choice, places[i] ?? -1]));
     } catch (error) {
@@ -275,6 +284,18 @@ export class Scheduler {
       }
       return undefined;
     }
+  }
+
+  async #compute(batch: readonly BatchEntry[]): Promise<number[]> {
+    const { threads } = this.#governor;
+    if (threads !== this.#threads) this.#engine.setThreads(threads);
+    this.#threads = threads;
+    const startedMs = performance.now();
+    const places = await this.#engine.decode(batch);
+    if (batch.every(({ tokens }) => tokens.length === 1)) {
+      this.#governor.note(batch.length, performance.now() - startedMs);
+    }
+    return places;
   }
 
   /** The choice that read the prompt, and those of its job that begin where it has arrived. */

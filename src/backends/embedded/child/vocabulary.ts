@@ -54,6 +54,11 @@ export class ModelVocabulary implements Vocabulary {
     return this.#tokeniseAfter(text, true);
   }
 
+  /** Where an answer to nothing begins: a model needs one token to say what follows. */
+  get emptyPrompt(): readonly number[] {
+    return [this.#tokeniser.beginToken ?? this.#tokeniser.endToken ?? 0];
+  }
+
   /** A prompt's tokens: segments apart, joined, with the begin token where the model wants one and has none yet. */
   tokenisePrompt(segments: readonly PromptSegment[]): number[] {
     const tokens: number[] = [];

@@ -118,6 +118,7 @@ export function scriptedEngine(options: { sequences: number; contextTokens: numb
       if (grammar.gbnf.includes('malformed')) throw new Error('Failed to parse grammar');
       return { __opaque: 'grammar' };
     },
+    setThreads: () => {},
     openGrammar: () => ({ __opaque: 'grammar-state' }),
   };
 }

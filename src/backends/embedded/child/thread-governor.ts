@@ -1,0 +1,80 @@
+/**
+ * How many threads compute a batch.
+ *
+ * The native threads wait for each other some two hundred times a token, and in busy loops. As long as each has a core
+ * to itself that is fastest; when anything else on the machine wants one of those cores, the others spin until the
+ * system gives it back, and a token takes 10 to 50 times as long (measured: 35 ms alone, 1,200 ms beside one busy
+ * process on two cores; 65 ms with one thread). So when steps get slow beyond reason, threads are given up, and tried
+ * again after a while.
+ *
+ * A quiet machine never changes its number of threads. That matters: beyond 512 tokens of context the number decides how
+ * the attention of a single stream is rounded.
+ */
+
+/** So many times what a step should take is beyond reason; a long context alone may double it. */
+const SLOW_FACTOR = 3;
+/** One slow step is an accident. */
+const SLOW_STEPS = 2;
+/** Steps in a row that show that the machine is quiet again. */
+const GOOD_STEPS = 16;
+const FIRST_PAUSE_MS = 2_000;
+const MAX_PAUSE_MS = 32_000;
+/** What one more stream adds to a step, in steps of one. */
+const COST_OF_A_STREAM = 0.5;
+/** Weight of the newest step in the running mean. */
+const SMOOTHING = 0.1;
+
+export class ThreadGovernor {
+  /** Fewer and fewer threads; the first gives one core away. */
+  readonly #levels: readonly number[];
+  readonly #now: () => number;
+  /** What a step of one stream should take. */
+  #expectedMs: number;
+  #level = 0;
+  #slowSteps = 0;
+  #goodSteps = 0;
+  #pauseMs = FIRST_PAUSE_MS;
+  #retryAtMs = Number.POSITIVE_INFINITY;
+
+  /** `singleThreadMs` is what a step takes with one thread, which no other process can hold up for long. */
+  constructor(threads: number, singleThreadMs: number, now: () => number = () => performance.now()) {
+    this.#levels = [...new Set([threads, threads - 1, Math.ceil(threads / 2), 1])].filter((level) => level > 0);
+    this.#expectedMs = singleThreadMs;
+    this.#now = now;
+  }
+
+  /** For the next batch. */
+  get threads(): number {
+    if (this.#level > 0 && this.#now() >= this.#retryAtMs) {
+      this.#level--;
+      this.#retryAtMs = Number.POSITIVE_INFINITY;
+      // One slow step is enough to know that it was too early.
+      this.#slowSteps = SLOW_STEPS - 1;
+      this.#goodSteps = 0;
+    }
+    return this.#levels[this.#level] ?? 1;
+  }
+
+  /** Hears what a batch of one token for each of `streams` took. */
+  note(streams: number, tookMs: number): void {
+    const stepMs = tookMs / (1 + COST_OF_A_STREAM * (streams - 1));
+    if (stepMs > SLOW_FACTOR * this.#expectedMs) {
+      this.#slow();
+      return;
+    }
+    this.#slowSteps = 0;
+    this.#expectedMs += SMOOTHING * (stepMs - this.#expectedMs);
+    if (++this.#goodSteps < GOOD_STEPS) return;
+    if (this.#level === 0) this.#pauseMs = FIRST_PAUSE_MS;
+    else if (this.#retryAtMs === Number.POSITIVE_INFINITY) this.#retryAtMs = this.#now();
+  }
+
+  #slow(): void {
+    this.#goodSteps = 0;
+    if (++this.#slowSteps < SLOW_STEPS || this.#level === this.#levels.length - 1) return;
+    this.#level++;
+    this.#slowSteps = 0;
+    this.#retryAtMs = this.#now() + this.#pauseMs;
+    this.#pauseMs = Math.min(MAX_PAUSE_MS, this.#pauseMs * 2);
+  }
+}
