@@ -94,7 +94,6 @@ function promptOf(
   way: ThinkingWay,
 ): Prompt {
   const texts = [
-    answerOnlyText(request, tools, spelling),
     toolText(tools, request.allowsParallelCalls, template.traits, spelling),
     formatText(request),
     way === 'stand-in' ? STAND_IN_THINKING_TEXT : '',
@@ -108,14 +107,6 @@ function promptOf(
     // Earlier calls are shown in the spelling that the model is to use.
     spellCall: spelling === 'hermes' ? undefined : (name, inputText) => spellCall(spelling, name, inputText),
   });
-}
-
-/** Shown its earlier calls and no tools, a small model writes another call as text. */
-function answerOnlyText(request: GenerationRequest, tools: readonly FunctionTool[], spelling: ToolSpelling): string {
-  const isBehindResult = request.turns.at(-1)?.role === 'tool';
-  return tools.length === 0 && isBehindResult && spelling !== 'hermes'
-    ? 'The results of the calls are there: answer the user in plain words with them, and write no call.'
-    : '';
 }
 
 /** The model sees the schema too: held to it without knowing it, it fills the fields with anything. */
