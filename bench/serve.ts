@@ -1,6 +1,6 @@
 /** Atelier under measurement: the real server with a real key store, ledger and log; prints its port. */
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { loadConfig } from '../src/config.ts';
 import { systemClock } from '../src/core/system.ts';
 import { startServer } from '../src/main.ts';
@@ -12,6 +12,9 @@ const config = loadConfig({ flags: { config: configFile, home } });
 const database = await openDatabase(join(config.home, 'atelier.db'));
 writeFileSync(join(config.home, 'bench-key'), createKeyStore(database, systemClock).create('bench').secret);
 await database.close();
-const server = await startServer(config);
+const file = config.engine.weights;
+const weights = config.engine.enabled ? { file, name: basename(file, '.gguf') } : undefined;
+const server = await startServer(config, { weights });
+await server.ready;
 process.stdout.write(`listening ${server.port}\n`);
 process.on('SIGTERM', () => void server.close().then(() => process.exit(0)));
