@@ -292,9 +292,7 @@ export class Scheduler {
     this.#threads = threads;
     const startedMs = performance.now();
     const places = await this.#engine.decode(batch);
-    if (batch.every(({ tokens }) => tokens.length === 1)) {
-      this.#governor.note(batch.length, performance.now() - startedMs);
-    }
+    this.#governor.note(batch, performance.now() - startedMs);
     return places;
   }
 

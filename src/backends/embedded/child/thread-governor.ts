@@ -19,8 +19,12 @@ const SLOW_STEPS = 2;
 const GOOD_STEPS = 16;
 const FIRST_PAUSE_MS = 2_000;
 const MAX_PAUSE_MS = 32_000;
-/** What one more stream adds to a step, in steps of one. */
+/** A try that fails costs a slow step, 5 s where a prompt is being read; it may cost this part of the time. */
+const PAUSE_PER_SLOW_MS = 10;
+/** What one more stream adds to a step, in steps of one stream. */
 const COST_OF_A_STREAM = 0.5;
+/** What a prompt's token costs, in the same measure: 64 tokens take as long as 9 steps (0.5B and 1.5B, two cores). */
+const COST_OF_A_PROMPT_TOKEN = 1 / 7;
 /** Weight of the newest step in the running mean. */
 const SMOOTHING = 0.1;
 
@@ -55,11 +59,11 @@ export class ThreadGovernor {
     return this.#levels[this.#level] ?? 1;
   }
 
-  /** Hears what a batch of one token for each of `streams` took. */
-  note(streams: number, tookMs: number): void {
-    const stepMs = tookMs / (1 + COST_OF_A_STREAM * (streams - 1));
+  /** Hears what a batch took. */
+  note(batch: readonly { readonly tokens: readonly number[] }[], tookMs: number): void {
+    const stepMs = tookMs / stepsOf(batch);
     if (stepMs > SLOW_FACTOR * this.#expectedMs) {
-      this.#slow();
+      this.#slow(tookMs);
       return;
     }
     this.#slowSteps = 0;
@@ -69,12 +73,20 @@ export class ThreadGovernor {
     else if (this.#retryAtMs === Number.POSITIVE_INFINITY) this.#retryAtMs = this.#now();
   }
 
-  #slow(): void {
+  #slow(tookMs: number): void {
     this.#goodSteps = 0;
     if (++this.#slowSteps < SLOW_STEPS || this.#level === this.#levels.length - 1) return;
     this.#level++;
     this.#slowSteps = 0;
-    this.#retryAtMs = this.#now() + this.#pauseMs;
+    this.#retryAtMs = this.#now() + Math.max(this.#pauseMs, PAUSE_PER_SLOW_MS * tookMs);
     this.#pauseMs = Math.min(MAX_PAUSE_MS, this.#pauseMs * 2);
   }
+}
+
+/** What a batch should cost, in steps of one stream. */
+function stepsOf(batch: readonly { readonly tokens: readonly number[] }[]): number {
+  const streams = batch.filter(({ tokens }) => tokens.length === 1).length;
+  const prompts = batch.reduce((sum, { tokens }) => sum + (tokens.length > 1 ? tokens.length : 0), 0);
+  const streaming = streams === 0 ? 0 : 1 + COST_OF_A_STREAM * (streams - 1);
+  return Math.max(1, streaming + COST_OF_A_PROMPT_TOKEN * prompts);
 }
