@@ -112,7 +112,7 @@ export class JobEvents {
     if (ending === 'cancelled') {
       for (const state of this.#choices.values()) {
         if (state.hasEnded) continue;
-        events.push(...this.#closeBlock(state, false), { type: 'choice-end', choice: state.choice, reason: 'stop' });
+        events.push(...this.#closeBlock(state, false), { type: 'choice-end', choice: state.choice, reason: 'length' });
       }
     }
     this.#hasEnded = true;
