@@ -2,11 +2,12 @@
  * The key of this machine's own user: made on the first start and kept in a file that only the user can read, so that
  * every start can print settings to paste and `atelier chat` works at once (docs/decisions/0005-first-key.md).
  */
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Config } from '../config.ts';
 import type { KeyStore } from '../core/ports.ts';
 import { systemClock } from '../core/system.ts';
+import { withFileLock } from '../weights/file-lock.ts';
 
 export interface LocalKey {
   readonly secret: string;
@@ -14,6 +15,9 @@ export interface LocalKey {
   /** Made by this call. */
   readonly isNew: boolean;
 }
+
+/** Making a key takes milliseconds; whoever holds the lock this long is stuck. */
+const LOCK_TIMEOUT_MS = 40_000;
 
 /** Where the key of this user is kept. */
 export function apiKeyFile(config: Pick<Config, 'home'>): string {
@@ -26,23 +30,19 @@ export function apiKeyFile(config: Pick<Config, 'home'>): string {
  */
 export async function ensureLocalKey(config: Pick<Config, 'home'>): Promise<LocalKey | undefined> {
   const file = apiKeyFile(config);
-  return withKeyStore(config, async (keys) => {
-    const kept = await readSecret(file);
-    if (kept !== undefined && keys.verify(kept)) return { secret: kept, file, isNew: false };
-    if (keys.list().some((key) => key.revokedAtMs === null)) return undefined;
-    const { key, secret } = keys.create('default');
-    await rm(file, { force: true });
-    try {
+  await mkdir(config.home, { recursive: true, mode: 0o700 });
+  // Two first starts at once would each see the other's half: its key in the store and not yet in the file.
+  return withFileLock(`${file}.lock`, { signal: AbortSignal.timeout(LOCK_TIMEOUT_MS) }, () =>
+    withKeyStore(config, async (keys) => {
+      const kept = await readSecret(file);
+      if (kept !== undefined && keys.verify(kept)) return { secret: kept, file, isNew: false };
+      if (keys.list().some((key) => key.revokedAtMs === null)) return undefined;
+      const { secret } = keys.create('default');
+      await rm(file, { force: true });
       await writeFile(file, `${secret}\n`, { mode: 0o600, flag: 'wx' });
-    } catch (error) {
-      // Another first start was quicker; one key is enough.
-      keys.revoke(key.id);
-      const theirs = await readSecret(file);
-      if (theirs === undefined) throw error;
-      return { secret: theirs, file, isNew: false };
-    }
-    return { secret, file, isNew: true };
-  });
+      return { secret, file, isNew: true };
+    }),
+  );
 }
 
 /** The kept key, unchecked; undefined when there is none. */
