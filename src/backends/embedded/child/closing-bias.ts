@@ -18,6 +18,8 @@ export interface ClosingBias {
 const CLOSE = 60;
 /** Ends a number or a key where nothing can close yet; below CLOSE, so that it never wins against a bracket. */
 const SEPARATE = 30;
+/** Leads on where a format lets no quote close yet: past the name of a mail box. */
+const GO_ON = 45;
 /** Begins a key or a value rather than one more blank. */
 const BEGIN = 15;
 
@@ -30,6 +32,8 @@ export function closingBiasOf(vocabulary: ModelVocabulary): ClosingBias {
   for (const token of tokens) {
     const text = decoder.decode(vocabulary.bytes(token));
     if (/^"[\]}]*$/.test(text)) string.set(token, CLOSE);
+    else if (text === '@') string.set(token, GO_ON);
+    else if (text === '.') string.set(token, SEPARATE);
     if (/^[ \n]?[\]}]+$/.test(text)) value.set(token, CLOSE);
     else if (/^[,:]$/.test(text)) value.set(token, SEPARATE);
     else if (/^ ?(?:"|""|\{\}|\[\])$/.test(text)) value.set(token, BEGIN);
@@ -37,4 +41,4 @@ export function closingBiasOf(vocabulary: ModelVocabulary): ClosingBias {
   return { string, value };
 }
 
-const CANDIDATE = /^[ \n]?["[\]{},:]+$/;
+const CANDIDATE = /^(?:[ \n]?["[\]{},:]+|[@.])$/;
