@@ -336,12 +336,11 @@ describe('closing', () => {
   });
 
   it('breaks off what does not end in time', async () => {
-    const watcher = stateWatcher();
-    const backend = open('ok', { onState: watcher.onState, shutdownMs: 0 });
-    const holding = collect(backend.generate(ask('[[hold]]'), contextOf()));
-    await watcher.until((state) => state.runningCalls === 1);
+    const backend = open('ok', { shutdownMs: 0 });
+    const stream = checkedStream(backend.generate(ask('[[hold]]'), contextOf()));
+    await untilText(stream);
     await backend.close();
-    expect((await holding).at(-1)).toMatchObject({ type: 'error', error: { code: 'shutting-down' } });
+    expect((await restOf(stream)).at(-1)).toMatchObject({ type: 'error', error: { code: 'shutting-down' } });
   });
 
   it('kills a child that does not listen', async () => {

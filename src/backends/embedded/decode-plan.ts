@@ -4,7 +4,7 @@ import { type FunctionTool, functionTools, type GenerationRequest, type JsonSche
 import type { ModelCard } from '../../core/models.ts';
 import { compileArgumentsSchema, compileJsonSchema, jsonObjectGrammar } from './constraints/index.ts';
 import type { CallPlan, DecodePlan, Stage, WeightsFacts } from './engine-protocol.ts';
-import { type Conversation, conversationOf, withSystemText } from './messages.ts';
+import { type Conversation, conversationOf, withResultsTold, withSystemText } from './messages.ts';
 import { engineSampling } from './sampling.ts';
 import type { ChatTemplate, Prompt } from './template.ts';
 import { nativeBudget, STAND_IN_THINKING_TEXT, standInBudget } from './thinking-prompt.ts';
@@ -98,9 +98,11 @@ function promptOf(
     formatText(request),
     way === 'stand-in' ? STAND_IN_THINKING_TEXT : '',
   ];
+  const isTold = tools.length === 0 && mustSummarise(request, conversation, spelling);
+  const messages = isTold ? withResultsTold(conversation.messages) : conversation.messages;
   const systemText = texts.filter((text) => text !== '').join('\n\n');
   return template.prompt({
-    messages: withSystemText(conversation.messages, systemText, template.traits.defaultSystemText),
+    messages: withSystemText(messages, systemText, template.traits.defaultSystemText),
     tools: templateTellsTools(template.traits, spelling) ? tools.map(templateToolOf) : [],
     isThinking: way === 'native',
     answerPrefix: conversation.answerPrefix,
@@ -130,8 +132,8 @@ function stagesOf(
   calls: CallPlan | undefined,
   conversation: Conversation,
 ): readonly Stage[] {
-  const { request, card, facts, template } = input;
-  const grammar = answerGrammar(request, conversation, calls);
+  const { request, card, facts, template, spelling } = input;
+  const isProse = calls === undefined && mustSummarise(request, conversation, spelling);
   const { budgetTokens, effort } = request.thinking;
   const answer: Stage = {
     kind: 'answer',
@@ -139,7 +141,8 @@ function stagesOf(
     // The engine feeds the tag and nothing of what the model wrote behind it in the same token.
     openingAfterUntil: '\n\n',
     maxTokens: maxAnswerTokens(request, card),
-    grammar,
+    grammar: isProse ? PROSE_GRAMMAR : answerGrammar(request, conversation, calls),
+    isProse,
     calls,
   };
   if (way === 'off') return [answer];
@@ -156,6 +159,18 @@ function stagesOf(
 function reasoningSkip(template: ChatTemplate, prompt: Prompt): string {
   if (prompt.endsInReasoning) return THINK_CLOSING;
   return template.traits.thinking === 'tags' ? `${THINK_OPENING}${THINK_CLOSING}` : '';
+}
+
+/** Any text that does not begin as a call does: no fence, brace, bracket or tag. */
+const PROSE_GRAMMAR = 'root ::= [^\\x60{<\\x5B \\n] [^\\x00]*';
+
+/**
+ * Weights that write calls as fenced JSON whatever they are told copy their last call when they should tell of its result
+ * and no function is offered any more.
+ */
+function mustSummarise({ output }: GenerationRequest, conversation: Conversation, spelling: ToolSpelling): boolean {
+  const isAfterResult = conversation.messages.at(-1)?.role === 'tool' && conversation.answerPrefix === '';
+  return isAfterResult && output.type === 'text' && spelling === 'fenced-json';
 }
 
 function answerGrammar(

@@ -58,6 +58,8 @@ export interface Stage {
   readonly maxTokens?: number | undefined;
   /** GBNF the whole stage is held to from its first token; the stage ends when the grammar can only end. */
   readonly grammar?: string | undefined;
+  /** The grammar holds prose, not JSON: nothing is steered to a close when a limit nears. */
+  readonly isProse?: boolean | undefined;
   readonly calls?: CallPlan | undefined;
 }
 

@@ -66,6 +66,31 @@ export function withSystemText(
 }
 
 /**
+ * The calls and results after the last user turn, told in that turn as plain text: for weights that, shown a call in the
+ * form they know, write it again instead of answering.
+ */
+export function withResultsTold(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+  const asked = messages.findLastIndex(({ role }) => role === 'user');
+  const question = messages[asked];
+  if (question?.role !== 'user') return messages;
+  const calls = new Map<string, ChatCall>();
+  const lines: string[] = [];
+  for (const message of messages.slice(asked + 1)) {
+    if (message.role === 'assistant') {
+      for (const call of message.calls) calls.set(call.callId, call);
+      if (message.content !== '') lines.push(message.content);
+    } else if (message.role === 'tool') {
+      const call = calls.get(message.callId);
+      lines.push(call ? `${call.name}(${call.inputText}) gave: ${message.content}` : message.content);
+    } else {
+      lines.push(message.content);
+    }
+  }
+  const content = `${question.content}\n\nThis was looked up to answer it:\n${lines.join('\n')}\n\nAnswer from it in plain words.`;
+  return [...messages.slice(0, asked), { ...question, content }];
+}
+
+/**
  * The same conversation for a template that knows no system role or wants user and assistant to alternate: system text
  * goes in front of the user text that follows, neighbours of one role become one message.
  */

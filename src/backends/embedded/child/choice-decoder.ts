@@ -287,7 +287,7 @@ export class ChoiceDecoder {
       answer: new AnswerText({ stopTexts, stopTokens, holdsWhiteSpace: calls !== undefined }),
       detector: calls === undefined ? undefined : this.#newDetector(),
       grammar: stage.grammar === undefined ? undefined : this.#context.openGrammar(stageGrammar(stage.grammar, calls)),
-      position: stage.grammar === undefined ? undefined : new JsonPosition(),
+      position: stage.grammar === undefined || stage.isProse ? undefined : new JsonPosition(),
     };
     return '';
   }
