@@ -26,6 +26,7 @@ export async function startAtelier(yaml: string): Promise<AtelierProcess> {
   const server = await startServer('atelier', [join(import.meta.dirname, 'serve.ts'), configFile, home], {
     // As `npm start` runs it.
     flags: nodeFlags,
+    logFile: join(folder, 'log'),
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, '../node_modules/.cache/node') },
     marker: /listening (\d+)/,
   });

@@ -1,6 +1,6 @@
 /** Servers under measurement, each in a process of its own, with what the system says of their CPU and memory. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 
 export interface ServerProcess {
   readonly name: string;
@@ -18,11 +18,16 @@ const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding:
 export async function startServer(
   name: string,
   args: readonly string[],
-  options: { readonly marker: RegExp; readonly env?: NodeJS.ProcessEnv; readonly flags?: readonly string[] },
+  options: {
+    readonly marker: RegExp;
+    readonly env?: NodeJS.ProcessEnv;
+    readonly flags?: readonly string[];
+    readonly logFile?: string;
+  },
 ): Promise<ServerProcess> {
   const child = spawn(process.execPath, [...(options.flags ?? []), ...args], {
     env: { ...process.env, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', options.logFile === undefined ? 'pipe' : openSync(options.logFile, 'a')],
   });
   const port = await portOf(name, child, options.marker);
   // Nobody may be slowed down by a full pipe.

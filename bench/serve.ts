@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { loadConfig } from '../src/config.ts';
 import { systemClock } from '../src/core/system.ts';
-import { startServer } from '../src/main.ts';
+import { openLog, startServer } from '../src/main.ts';
 import { openDatabase } from '../src/stores/sqlite/database.ts';
 import { createKeyStore } from '../src/stores/sqlite/keys.ts';
 
@@ -14,7 +14,8 @@ writeFileSync(join(config.home, 'bench-key'), createKeyStore(database, systemClo
 await database.close();
 const file = config.engine.weights;
 const weights = config.engine.enabled ? { file, name: basename(file, '.gguf') } : undefined;
-const server = await startServer(config, { weights });
+// To a file, as a server's log goes: whoever measures must not have to read it.
+const server = await startServer(config, { weights, log: openLog(config.log.level, 2) });
 await server.ready;
 process.stdout.write(`listening ${server.port}\n`);
 process.on('SIGTERM', () => void server.close().then(() => process.exit(0)));
