@@ -2,6 +2,7 @@
  * The yardstick for the engine: the binding's own way to generate (`sequence.evaluate`), in a process of its own, told
  * over IPC what to run. Same weights, threads and sampling as the server beside it.
  */
+import { availableParallelism } from 'node:os';
 import { getLlama, LlamaLogLevel, type Token } from 'node-llama-cpp';
 
 export interface BareRequest {
@@ -16,12 +17,21 @@ export interface BareReply {
 }
 
 const [, , weightsFile = '', sequences = '4', contextTokens = '4096'] = process.argv;
-const llama = await getLlama({ build: 'never', skipDownload: true, gpu: false, logLevel: LlamaLogLevel.error });
+// Left to itself the binding takes more threads than a small machine has cores, and they spin against each other.
+const threads = availableParallelism();
+const llama = await getLlama({
+  build: 'never',
+  skipDownload: true,
+  gpu: false,
+  logLevel: LlamaLogLevel.error,
+  maxThreads: threads,
+});
 const model = await llama.loadModel({ modelPath: weightsFile });
 const context = await model.createContext({
   sequences: Number(sequences),
   contextSize: Number(contextTokens),
   batchSize: 512,
+  threads,
 });
 const all = Array.from({ length: Number(sequences) }, () => context.getSequence());
 
