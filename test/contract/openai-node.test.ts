@@ -2,6 +2,7 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestServer, type TestServer } from '../support/server.ts';
+import { WEATHER } from '../support/tools.ts';
 
 let server: TestServer;
 let client: OpenAI;
@@ -13,19 +14,6 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 const ask = (text: string) => [{ role: 'user' as const, content: text }];
-
-const WEATHER = {
-  type: 'function' as const,
-  function: {
-    name: 'get_current_weather',
-    description: 'Check weather in a city.',
-    parameters: {
-      type: 'object',
-      properties: { location: { type: 'string', description: 'City or county.' } },
-      required: ['location'],
-    },
-  },
-};
 
 describe('plain replies', () => {
   it('answers a catalogue model and echoes its id', async () => {

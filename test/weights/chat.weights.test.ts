@@ -7,24 +7,13 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { framesOf, startTestServer, type TestServer } from '../support/server.ts';
+import { WEATHER } from '../support/tools.ts';
 
 const WEIGHTS = process.env.ATELIER_TEST_WEIGHTS_CODER ?? '';
 const hasWeights = existsSync(WEIGHTS);
 if (!hasWeights)
   console.warn('weights suite skipped: ATELIER_TEST_WEIGHTS_CODER names no file (the 0.5B could not be fetched)');
 
-const WEATHER = {
-  type: 'function' as const,
-  function: {
-    name: 'get_current_weather',
-    description: 'Check weather in a city.',
-    parameters: {
-      type: 'object',
-      properties: { location: { type: 'string', description: 'City or county.' } },
-      required: ['location'],
-    },
-  },
-};
 const ask = (text: string) => [{ role: 'user' as const, content: text }];
 
 describe.skipIf(!hasWeights)('Qwen2.5-Coder-0.5B behind Chat Completions', () => {
