@@ -323,7 +323,10 @@ describe.skipIf(!hasWeights)('Qwen2.5-Coder-0.5B behind Chat Completions', () =>
     while ((await server.metric('atelier_engine_busy_sequences')) > 0)
       await new Promise((resolve) => setImmediate(resolve));
     const billed = receipts.slice(before);
-    expect(billed.every(({ ending }) => ending === 'client-gone')).toBe(true);
+    // A short answer may be complete before its client leaves; nothing may fail.
+    const endings = billed.map(({ ending }) => ending);
+    expect(endings.filter((ending) => ending !== 'client-gone' && ending !== 'completed')).toEqual([]);
+    expect(endings).toContain('client-gone');
     const sum = (numbers: number[]) => numbers.reduce((total, each) => total + each, 0);
     const billedTokens = sum(billed.map(({ outputTokens }) => outputTokens));
     // What left the server may be a step ahead of what the client had read when it hung up, never behind.
