@@ -104,6 +104,7 @@ describe.skipIf(!hasWeights)('Qwen2.5-Coder-0.5B behind Chat Completions', () =>
         messages: ask('What is 17 + 25?'),
         enable_thinking: true,
         thinking_budget: 40,
+        temperature: 0,
         max_tokens: 40,
         stream: true,
         stream_options: { include_usage: true },
