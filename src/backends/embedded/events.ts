@@ -7,6 +7,7 @@ import { type Usage, usageOf } from '../../core/usage.ts';
 import type { AcceptedMessage, ClearDecision } from './call-decision.ts';
 import type { JobMessage } from './engine-client.ts';
 import type { ChoiceCounts, JobTimings, Piece, StepItem } from './engine-protocol.ts';
+import { ThinkTagFilter } from './think-tags.ts';
 
 const NO_COUNTS: ChoiceCounts = { output: 0, reasoning: 0 };
 
@@ -23,6 +24,8 @@ interface ChoiceState {
   trimsText: boolean;
   /** Log probabilities of text that was trimmed away; they go out with the next delta. */
   heldLogprobs: readonly TokenLogprob[];
+  /** Where reasoning and answer are stages of their own, tags inside them are noise. */
+  readonly tags: { readonly reasoning: ThinkTagFilter; readonly text: ThinkTagFilter } | undefined;
 }
 
 /** Turns the messages of one job into events. `hasEnded` after the terminal event. */
@@ -140,10 +143,10 @@ export class JobEvents {
   #piece(state: ChoiceState, piece: Piece, events: GenerationEvent[]): void {
     switch (piece.type) {
       case 'reasoning':
-        this.#reasoning(state, piece.text, events);
+        this.#reasoning(state, state.tags?.reasoning.push(piece.text) ?? piece.text, events);
         return;
       case 'text':
-        this.#text(state, piece.text, piece.logprobs, events);
+        this.#text(state, state.tags?.text.push(piece.text) ?? piece.text, piece.logprobs, events);
         return;
       case 'call-start': {
         events.push(...this.#closeBlock(state, false));
@@ -219,11 +222,18 @@ export class JobEvents {
     if (!open) return [];
     state.open = undefined;
     state.heldWhitespace = '';
+    const { blockId } = open;
     switch (open.kind) {
-      case 'text':
-        return [{ type: 'text-end', choice, blockId: open.blockId }];
-      case 'reasoning':
-        return [{ type: 'reasoning-end', choice, blockId: open.blockId }];
+      case 'text': {
+        const text = state.tags?.text.flush() ?? '';
+        const end: GenerationEvent = { type: 'text-end', choice, blockId };
+        return text === '' ? [end] : [{ type: 'text-delta', choice, blockId, text }, end];
+      }
+      case 'reasoning': {
+        const text = state.tags?.reasoning.flush() ?? '';
+        const end: GenerationEvent = { type: 'reasoning-end', choice, blockId };
+        return text === '' ? [end] : [{ type: 'reasoning-delta', choice, blockId, text }, end];
+      }
       case 'tool-input':
         return [{ type: 'tool-input-end', choice, blockId: open.blockId, isValidJson }];
       default:
@@ -267,6 +277,7 @@ export class JobEvents {
         heldWhitespace: '',
         trimsText: this.#hasReasoningStage,
         heldLogprobs: [],
+        tags: this.#hasReasoningStage ? { reasoning: new ThinkTagFilter(), text: new ThinkTagFilter() } : undefined,
       };
       this.#choices.set(choice, state);
     }
