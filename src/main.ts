@@ -12,7 +12,7 @@ import type { Config, UpstreamConfig } from './config.ts';
 import type { ModelCard, ModelCatalogue } from './core/models.ts';
 import type { Backend, Logger, Router } from './core/ports.ts';
 import { systemClock, systemIds } from './core/system.ts';
-import { createApp } from './http/app.ts';
+import { closeApp, createApp } from './http/app.ts';
 import { createMetrics, type MetricsRegistry } from './http/observe.ts';
 import { permissiveCard } from './pipeline/features/resolve-model.ts';
 import { featuresInOrder } from './pipeline/order.ts';
@@ -114,7 +114,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
     shutdown.abort();
     await gate.idleWithin(LAST_FRAMES_MS);
     keepAlives.close();
-    await app.close();
+    await closeApp(app);
     await Promise.all(backends.all.map((backend) => backend.close()));
     await ledger.close();
     await database.close();

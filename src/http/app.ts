@@ -74,6 +74,20 @@ export function createApp(ports: AppPorts): FastifyInstance {
   return app;
 }
 
+/** Time for what has been written to reach clients that are slow to take it. */
+const LAST_BYTES_MS = 500;
+
+/**
+ * Stops listening and lets go of every connection; to be called when no call is under way any more. A client that keeps
+ * a connection open, or has opened one and says nothing, would otherwise hold the end up for as long as such connections
+ * are kept.
+ */
+export async function closeApp(app: FastifyInstance): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), LAST_BYTES_MS);
+  await app.close();
+  clearTimeout(timer);
+}
+
 function addOperations(app: FastifyInstance, ports: AppPorts): void {
   app.get('/health', (_request, reply) => {
     const backends = ports.health();
