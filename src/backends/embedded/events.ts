@@ -92,7 +92,7 @@ export class JobEvents {
           stopText === undefined
             ? { type: 'choice-end', choice, reason }
             : { type: 'choice-end', choice, reason, stopText };
-        return [...this.#closeBlock(state, false), end];
+        return [...this.#closeLastBlock(state), end];
       }
       case 'done':
         // The child may end a job that we gave up while its last words were on their way.
@@ -115,7 +115,7 @@ export class JobEvents {
     if (ending === 'cancelled') {
       for (const state of this.#choices.values()) {
         if (state.hasEnded) continue;
-        events.push(...this.#closeBlock(state, false), { type: 'choice-end', choice: state.choice, reason: 'length' });
+        events.push(...this.#closeLastBlock(state), { type: 'choice-end', choice: state.choice, reason: 'length' });
       }
     }
     this.#hasEnded = true;
@@ -239,6 +239,15 @@ export class JobEvents {
       default:
         return open.kind satisfies never;
     }
+  }
+
+  /** At the end of a choice: what a tag filter still holds is text after all, even where no block was opened for it. */
+  #closeLastBlock(state: ChoiceState): GenerationEvent[] {
+    const events = this.#closeBlock(state, false);
+    const rest = state.tags?.text.flush() ?? '';
+    if (rest === '') return events;
+    this.#text(state, rest, undefined, events);
+    return [...events, ...this.#closeBlock(state, false)];
   }
 
   #finish(timings: JobTimings): GenerationEvent[] {
