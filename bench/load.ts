@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net';
 
 export interface Reply {
   readonly status: number;
-  /** Milliseconds from sending to the first byte of the body. */
+  /** Milliseconds from sending to the first byte of the body that is not a keep-alive. */
   readonly firstByteMs: number;
   readonly totalMs: number;
   readonly bodyBytes: number;
@@ -22,6 +22,7 @@ export function requestBytes(url: URL, path: string, key: string, body: unknown)
 }
 
 const HEAD_END = Buffer.from('\r\n\r\n');
+const KEEP_ALIVE = Buffer.from(': keep-alive');
 const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 
 /** One kept-alive connection. */
@@ -71,7 +72,7 @@ export class LoadConnection {
           tail = Buffer.alloc(0);
         }
         if (body.length === 0) return;
-        if (bodyBytes === 0) firstByteMs = performance.now() - startedAt;
+        if (firstByteMs === 0 && !body.includes(KEEP_ALIVE)) firstByteMs = performance.now() - startedAt;
         bodyBytes += body.length;
         if (head.length !== undefined) {
           if (bodyBytes >= head.length) done();
