@@ -48,13 +48,13 @@ export const REQUIREMENTS: readonly Requirement[] = [
     area: 'Chat',
     promise: 'Messages of all roles and part forms, replayed calls and reasoning',
     source: `${CHAT}, messages`,
-    test: 'test/openai-chat-goldens.test.ts#',
+    test: 'test/openai-chat-goldens.test.ts#there are goldens',
   },
   {
     area: 'Chat',
     promise: 'Chunks and bodies are byte for byte as recorded',
     source: 'captured traffic of the service, February 2026',
-    test: 'test/openai-chat-captures.test.ts#',
+    test: 'test/openai-chat-captures.test.ts#chunks',
   },
   {
     area: 'Chat',
@@ -174,7 +174,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     area: 'Structured output',
     promise: 'A keyword that cannot be held is refused by name',
     source: STRUCTURED,
-    test: 'src/backends/embedded/constraints/refused.test.ts#',
+    test: 'src/backends/embedded/constraints/refused.test.ts#is named with the place it stands at',
   },
   {
     area: 'Structured output',
