@@ -12,10 +12,11 @@ import type {
 import { NO_USAGE, type Usage } from './usage.ts';
 
 export type AssembledBlock =
-  | { readonly type: 'text'; text: string; logprobs?: TokenLogprob[] | undefined }
-  | { readonly type: 'reasoning'; text: string; signature?: string | undefined }
+  | { readonly type: 'text'; readonly blockId: string; text: string; logprobs?: TokenLogprob[] | undefined }
+  | { readonly type: 'reasoning'; readonly blockId: string; text: string; signature?: string | undefined }
   | {
       readonly type: 'tool-call';
+      readonly blockId: string;
       readonly callId: string;
       readonly name: string;
       readonly executedBy: 'client' | 'server';
@@ -63,14 +64,15 @@ export class Assembler {
         this.#usage = event.usage;
         return;
       case 'text-start':
-        this.#open(event.choice, event.blockId, { type: 'text', text: '' });
+        this.#open(event.choice, event.blockId, { type: 'text', blockId: event.blockId, text: '' });
         return;
       case 'reasoning-start':
-        this.#open(event.choice, event.blockId, { type: 'reasoning', text: '' });
+        this.#open(event.choice, event.blockId, { type: 'reasoning', blockId: event.blockId, text: '' });
         return;
       case 'tool-input-start':
         this.#open(event.choice, event.blockId, {
           type: 'tool-call',
+          blockId: event.blockId,
           callId: event.callId,
           name: event.name,
           executedBy: event.executedBy,
@@ -82,7 +84,10 @@ export class Assembler {
         const block = this.#blocks.get(event.blockId);
         if (block?.type !== 'text') return;
         block.text += event.text;
-        if (event.logprobs) block.logprobs = [...(block.logprobs ?? []), ...event.logprobs];
+        if (event.logprobs) {
+          block.logprobs ??= [];
+          block.logprobs.push(...event.logprobs);
+        }
         return;
       }
       case 'reasoning-delta': {

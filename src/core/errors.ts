@@ -46,6 +46,12 @@ export const ERROR_CODES = {
   'context-too-long': facts(400, 'client', false, 'Range of input length should be [1, N]'),
   'content-filtered': facts(400, 'client', false, 'Input or output data may contain inappropriate content.'),
   arrearage: facts(400, 'client', false, 'Access denied, please make sure your account is in good standing.'),
+  /** A response, conversation or item that the request continues is not there. */
+  'previous-response-not-found': facts(400, 'client', false, 'Not found previous_response_id'),
+  /** The thing is not in a state in which this can be done to it (cancelling what has ended). */
+  'unsupported-operation': facts(400, 'client', false, 'The operation is not supported.'),
+  conflict: facts(409, 'client', false, 'The resource is in use.'),
+  'missing-api-key': facts(401, 'client', false, 'No API-key provided.'),
   'invalid-api-key': facts(401, 'client', false, 'Incorrect API key provided.'),
   'access-denied': facts(403, 'client', false, 'Access denied.'),
   'model-access-denied': facts(403, 'client', false, 'Model access denied.'),
@@ -56,7 +62,7 @@ export const ERROR_CODES = {
     'The free tier of the model has been exhausted. If you wish to continue access the model on a paid basis, please disable the "use free tier only" mode in the management console.',
   ),
   'model-not-found': facts(404, 'client', false, 'The model does not exist or you do not have access to it.'),
-  'model-not-supported': facts(404, 'client', false, 'Unsupported model for OpenAI compatibility mode.'),
+  'model-not-supported': facts(404, 'client', false, 'Unsupported model'),
   'not-found': facts(404, 'client', false, 'Not found.'),
   'method-not-allowed': facts(405, 'client', false, 'Request method is not supported.'),
   'body-too-large': facts(413, 'client', false, 'The request body is too large.'),
@@ -132,4 +138,9 @@ export class StudioError extends Error {
 export function toStudioError(thrown: unknown): StudioError {
   if (thrown instanceof StudioError) return thrown;
   return new StudioError('internal', undefined, { cause: thrown });
+}
+
+/** The service's words for a model id that leads nowhere. */
+export function modelNotFound(model: string): StudioError {
+  return new StudioError('model-not-found', `The model \`${model}\` does not exist or you do not have access to it.`);
 }

@@ -200,6 +200,13 @@ export interface Extensions {
   readonly speech?: { readonly [key: string]: Json } | undefined;
 }
 
+/** Text that is to be continued as it stands, without a chat template (Completions). */
+export interface RawPrompt {
+  readonly text: string;
+  /** What follows the gap: the model fills in the middle. */
+  readonly suffix?: string | undefined;
+}
+
 /** What is to be kept of the call. */
 export interface Storage {
   readonly isStored?: boolean | undefined;
@@ -224,6 +231,8 @@ export interface GenerationRequest {
   readonly continuation?: Continuation | undefined;
   readonly extensions: Extensions;
   readonly storage: Storage;
+  /** Instead of turns, which are empty then. */
+  readonly rawPrompt?: RawPrompt | undefined;
 }
 
 /** All text of a list of parts, joined. */

@@ -37,7 +37,12 @@ export interface Account {
   readonly keyId: string;
   /** For logs and fairness: the queue takes turns between keys. */
   readonly name: string;
+  /** Files, responses, conversations and batches belong to a workspace: every key of it sees them. */
+  readonly workspaceId: string;
 }
+
+/** The workspace of every key, as long as there is only one. */
+export const DEFAULT_WORKSPACE_ID = 'default';
 
 /**
  * What one call carries along. Made by `serve`, passed to every feature and to the backend. Features may set the
@@ -50,6 +55,8 @@ export interface CallContext {
   /** The reply goes out piece by piece; some models demand it. */
   readonly isStreaming: boolean;
   readonly account: Account;
+  /** Batch work waits for live calls. */
+  readonly priority: 'live' | 'batch';
   /** Aborted when the client leaves or the server gives up. `reason` is 'client-gone', 'cancelled' or a StudioError. */
   readonly signal: AbortSignal;
   readonly receivedAtMs: number;
@@ -74,6 +81,8 @@ export interface BackendAbilities {
   readonly toolChoice: boolean;
   /** Reads image and video parts. Absent: text only, so validation refuses such parts before any cost. */
   readonly images?: boolean | undefined;
+  /** Continues a raw prompt without a chat template (`rawPrompt`). Absent: validation refuses such requests. */
+  readonly rawPrompts?: boolean | undefined;
 }
 
 /**
@@ -85,9 +94,26 @@ export interface Backend {
   readonly id: string;
   readonly abilities: BackendAbilities;
   generate(request: GenerationRequest, context: CallContext): GenerationStream;
+  /** The prompt tokens the request would cost, tools and template included. Absent: the backend cannot tell. */
+  countTokens?(request: GenerationRequest, route: Route, card: ModelCard | undefined): Promise<number>;
+  /** Splits plain text into tokens, without a template. Absent: the backend cannot tell. */
+  tokenise?(text: string, route: Route): Promise<readonly TextToken[]>;
   /** A word on health for `/health` and `doctor`. */
   health(): BackendHealth;
   close(): Promise<void>;
+}
+
+/** A token of plain text. `text` may hold U+FFFD where a character spans tokens. */
+export interface TextToken {
+  readonly id: number;
+  readonly text: string;
+}
+
+/** Token questions that generate nothing. Both throw `model-not-found`, or `model-not-supported` where nobody can tell. */
+export interface TokenCounter {
+  /** As `generate` would count the request's input. */
+  countInput(request: GenerationRequest): Promise<number>;
+  tokenise(model: string, text: string): Promise<readonly TextToken[]>;
 }
 
 export interface BackendHealth {

@@ -19,8 +19,12 @@ interface WireError {
   readonly type: string;
   /** Where the wire answers with another status than the core's table. */
   readonly status?: number;
+  /** The wire's own words, whatever the thrower said. */
+  readonly message?: string;
   /** What stands before the message in recorded bodies. */
   readonly prefix?: string;
+  /** What ends the message on these wires. */
+  readonly suffix?: string;
   /** The help page's anchor that the service adds to the message since 2025. */
   readonly anchor?: string;
   /** Seconds to wait when the thrower knows no better; also turns the retry headers on. */
@@ -55,12 +59,23 @@ const WIRE_ERRORS: { readonly [code in ErrorCode]: WireError } = {
   'context-too-long': parameter('model'),
   'content-filtered': account('data_inspection_failed', { layer: 'model' }),
   arrearage: account('Arrearage', { anchor: 'overdue-payment', shouldNotRetry: true }),
+  'previous-response-not-found': parameter('gateway', 'previous_response_not_found'),
+  'unsupported-operation': parameter('gateway'),
+  conflict: parameter('gateway', 'conflict'),
+  // One text for a missing and a wrong key on these wires (openai-chat reference §18.2).
+  'missing-api-key': {
+    layer: 'gateway',
+    code: 'invalid_api_key',
+    type: INVALID_REQUEST,
+    anchor: 'apikey-error',
+    message: ERROR_CODES['invalid-api-key'].message,
+  },
   'invalid-api-key': { layer: 'gateway', code: 'invalid_api_key', type: INVALID_REQUEST, anchor: 'apikey-error' },
   'access-denied': account('access_denied'),
   'model-access-denied': account('Model.AccessDenied'),
   'free-tier-exhausted': account('AllocationQuota.FreeTierOnly'),
   'model-not-found': parameter('gateway', 'model_not_found'),
-  'model-not-supported': parameter('model', 'model_not_supported'),
+  'model-not-supported': { ...parameter('model', 'model_not_supported'), suffix: ' for OpenAI compatibility mode.' },
   'not-found': parameter('gateway', 'not_found'),
   // The page lists "Request method 'GET' is not supported." in its 400 group.
   'method-not-allowed': { ...parameter('gateway'), status: 400 },
@@ -126,9 +141,9 @@ function retryHeaders(error: StudioError): { [name: string]: string } {
   };
 }
 
-function messageOf({ code, message }: StudioError): string {
-  const { prefix = '', anchor } = WIRE_ERRORS[code];
-  const prefixed = message.startsWith(prefix) ? message : prefix + message;
+function messageOf({ code, message: thrown }: StudioError): string {
+  const { prefix = '', suffix = '', anchor, message = thrown } = WIRE_ERRORS[code];
+  const prefixed = (message.startsWith(prefix) ? message : prefix + message) + suffix;
   return anchor === undefined || message.includes(HELP_PAGE)
     ? prefixed
     : `${prefixed} For details, see: ${HELP_PAGE}#${anchor}`;

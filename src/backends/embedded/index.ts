@@ -58,8 +58,6 @@ export interface EmbeddedBackend extends Backend {
   /** Undefined until the weights are loaded. */
   readonly facts: EmbeddedFacts | undefined;
   state(): EngineState;
-  /** The prompt tokens a request would cost. Throws `overloaded` while there is no engine. */
-  countTokens(request: GenerationRequest, card?: ModelCard): Promise<number>;
   /** The child's process id; undefined while there is none. */
   readonly engineProcessId: number | undefined;
 }
@@ -108,7 +106,7 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
       return client.facts && loadedFor(client.facts).facts;
     },
     state: () => client.state(),
-    countTokens: async (request, card) => {
+    countTokens: async (request, _route, card) => {
       if (!client.facts) throw new StudioError('overloaded');
       return client.count(promptFor(planInput(request, card, client.facts)).segments);
     },

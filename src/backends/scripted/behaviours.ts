@@ -1,5 +1,5 @@
 /** The names of the scripted behaviours: what a model id `scripted/…` asks for. docs/scripted.md tells users. */
-import { ERROR_CODES, type ErrorCode, StudioError } from '../../core/errors.ts';
+import { ERROR_CODES, type ErrorCode, modelNotFound, StudioError } from '../../core/errors.ts';
 import type { ModelCard } from '../../core/models.ts';
 
 export interface Behaviour {
@@ -113,7 +113,7 @@ function parseName(path: string, target: string): { name: BehaviourName; tokens?
   if (length !== undefined && Number(length) <= MAX_TOKENS) return { name: 'text', tokens: Number(length) };
   const code = path.startsWith('error-') ? codeOf(path.slice('error-'.length)) : undefined;
   if (code) return { name: 'error', code };
-  throw new StudioError('model-not-found', `The model \`${target}\` does not exist or you do not have access to it.`);
+  throw modelNotFound(target);
 }
 
 function codeOf(text: string | null): ErrorCode | undefined {

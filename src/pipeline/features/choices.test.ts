@@ -41,7 +41,7 @@ describe('choices', () => {
     expect(requests.map((each) => each.sampling)).toEqual([7, 8, 9].map((seed) => ({ choices: 1, seed })));
     expect(textsOf(events, 'text-delta').join('')).toBe('abcdef');
     const result = await assemble(streamOf(events));
-    expect(result.choices.map(({ index, blocks, reason }) => [index, blocks[0], reason])).toEqual([
+    expect(result.choices.map(({ index, blocks, reason }) => [index, blocks[0], reason])).toMatchObject([
       [0, { type: 'text', text: 'ab' }, 'stop'],
       [1, { type: 'text', text: 'c' }, 'stop'],
       [2, { type: 'text', text: 'def' }, 'length'],

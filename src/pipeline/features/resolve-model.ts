@@ -1,5 +1,5 @@
 /** Finds what the catalogue knows of the model and who answers for it; everything after relies on both. */
-import { StudioError } from '../../core/errors.ts';
+import { modelNotFound, StudioError } from '../../core/errors.ts';
 import type { ModelCard, ModelCatalogue } from '../../core/models.ts';
 import type { Router } from '../../core/ports.ts';
 import type { Feature } from '../feature.ts';
@@ -31,11 +31,6 @@ export function resolveModel(ports: ResolveModelPorts): Feature {
       return next(request, context);
     },
   };
-}
-
-/** The 404 of an unknown model, also for backends and resources that find out later. */
-function modelNotFound(id: string): StudioError {
-  return new StudioError('model-not-found', `The model \`${id}\` does not exist or you do not have access to it.`);
 }
 
 /**

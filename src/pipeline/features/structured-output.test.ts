@@ -98,7 +98,7 @@ describe('structuredOutput', () => {
     ];
     const { events } = await answer(bySchema, two('{"age": 1}', 'no'), two('{"age": 8}', '{"age": 2}'));
     const result = await assemble(streamOf(events));
-    expect(result.choices.map(({ blocks }) => blocks)).toEqual(
+    expect(result.choices.map(({ blocks }) => blocks)).toMatchObject(
       ['{"age": 1}', '{"age": 2}'].map((text) => [{ type: 'text', text }]),
     );
   });

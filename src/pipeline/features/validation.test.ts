@@ -335,7 +335,7 @@ const CASES: readonly Case[] = [
   {
     what: 'deep research',
     model: 'qwen-deep-research',
-    message: 'Unsupported model `qwen-deep-research` for OpenAI compatibility mode.',
+    message: 'Unsupported model `qwen-deep-research`',
     code: 'model-not-supported',
     status: 404,
   },

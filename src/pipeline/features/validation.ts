@@ -368,7 +368,7 @@ function hasNoUnbuiltFeature(request: GenerationRequest, card: ModelCard): void 
   if (extensions.speech) refuse('This model does not support audio output.');
   if (extensions.ocr) refuse('This model does not support ocr_options.');
   if (extensions.research || card.kinds.includes('research'))
-    throw new StudioError('model-not-supported', `Unsupported model \`${card.id}\` for OpenAI compatibility mode.`);
+    throw new StudioError('model-not-supported', `Unsupported model \`${card.id}\``);
   for (const tool of request.tools)
     if (tool.type === 'hosted') refuse(`This model does not support the ${tool.kind} tool.`);
   // A session key names a cache, which changes no answer; the other two name history that is not here.

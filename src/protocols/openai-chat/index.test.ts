@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
+import { callResource, testWirePorts } from '../../../test/support/wires.ts';
 import { StudioError } from '../../core/errors.ts';
 import type { ModelCard } from '../../core/models.ts';
-import type { ListedModel, WirePorts } from '../protocol.ts';
+import type { ListedModel } from '../protocol.ts';
 import { createOpenAiChatWire } from './index.ts';
 
 const card: ModelCard = {
@@ -59,23 +60,20 @@ const models: readonly ListedModel[] = [
     isStandIn: false,
   },
 ];
-const ports: WirePorts = {
-  clock: { now: () => 0, monotonic: () => 0 },
-  ids: { uuid: () => '', callId: () => '' },
-  catalogue: { find: () => undefined, list: () => [] },
+const ports = testWirePorts({
   listModels: () => models,
   findModel: (id) => models.find((model) => model.card.id === id),
-};
+});
 const wire = createOpenAiChatWire(ports);
 
-async function get(path: string, params: { readonly [name: string]: string } = {}) {
-  const route = wire.resources.find((each) => each.method === 'GET' && each.path === path);
-  if (!route) throw new Error(`no route ${path}`);
-  return route.handle({ params, query: {}, body: undefined, requestId: 'r' });
-}
+const get = (path: string, params: { readonly [name: string]: string } = {}) =>
+  callResource(wire, 'GET', path, { params });
 
 test('paths under both prefixes', () => {
-  expect(wire.generation.paths).toEqual(['/compatible-mode/v1/chat/completions', '/v1/chat/completions']);
+  expect(wire.generations.flatMap(({ paths }) => paths)).toEqual([
+    '/compatible-mode/v1/chat/completions',
+    '/v1/chat/completions',
+  ]);
   expect(wire.resources.map(({ path }) => path)).toEqual([
     '/compatible-mode/v1/models',
     '/compatible-mode/v1/models/*',

@@ -1,4 +1,5 @@
 /** Chat Completions as Model Studio serves it under `compatible-mode`: the registration. */
+import { StudioError } from '../../core/errors.ts';
 import type { GenerationProtocol, Wire, WirePorts } from '../protocol.ts';
 import { COMMENT_KEEP_ALIVE } from '../sse.ts';
 import { type ChatReplyPlan, decodeChatRequest } from './decode.ts';
@@ -11,22 +12,33 @@ const ID = 'openai-chat';
 /** The service's own prefix, and OpenAI's for clients that only take a host. */
 const PREFIXES = ['/compatible-mode/v1', '/v1'];
 
-const generation: GenerationProtocol<ChatReplyPlan> = {
-  id: ID,
-  paths: PREFIXES.map((prefix) => `${prefix}/chat/completions`),
-  decodeRequest: decodeChatRequest,
-  createEncoder: (plan) => new ChatEncoder(plan),
-  encodeResult: encodeChatResult,
-  encodeError: encodeChatError,
-  keepAliveFrame: COMMENT_KEEP_ALIVE,
-};
+function generationOf({ catalogue }: WirePorts): GenerationProtocol<ChatReplyPlan> {
+  return {
+    id: ID,
+    paths: PREFIXES.map((prefix) => `${prefix}/chat/completions`),
+    decodeRequest: (body) => {
+      const decoded = decodeChatRequest(body);
+      const { model } = decoded.request;
+      // A few models answer on other wires only ("Unsupported model `…` for OpenAI compatibility mode.").
+      if (catalogue.find(model)?.surfaces.chat === false)
+        throw new StudioError('model-not-supported', `Unsupported model \`${model}\``);
+      return decoded;
+    },
+    createEncoder: (plan) => new ChatEncoder(plan),
+    encodeResult: encodeChatResult,
+    encodeError: encodeChatError,
+    keepAliveFrame: COMMENT_KEEP_ALIVE,
+  };
+}
 
 /** `POST …/chat/completions`, `GET …/models` and `GET …/models/{id}`, under both prefixes. */
 export function createOpenAiChatWire(ports: WirePorts): Wire {
   return {
     id: ID,
-    generation,
+    prefixes: PREFIXES,
+    generations: [generationOf(ports)],
     resources: PREFIXES.flatMap((prefix) => modelRoutes(prefix, ports)),
+    sockets: [],
     encodeError: encodeChatError,
   };
 }

@@ -2,7 +2,7 @@
  * `GET /models` and `GET /models/{id}`: OpenAI's list, and beside its members what a self-hosted service has to tell:
  * who would answer, and what the catalogue knows of the model.
  */
-import { StudioError } from '../../core/errors.ts';
+import { modelNotFound } from '../../core/errors.ts';
 import type { ListedModel, ResourceRoute, WirePorts } from '../protocol.ts';
 
 /** The routes below one prefix, e.g. `/v1`. Ids may contain slashes. */
@@ -24,10 +24,6 @@ export function modelRoutes(prefix: string, ports: WirePorts): ResourceRoute[] {
       },
     },
   ];
-}
-
-function modelNotFound(id: string): StudioError {
-  return new StudioError('model-not-found', `The model \`${id}\` does not exist or you do not have access to it.`);
 }
 
 function encodeModel({ card, servedBy, isStandIn }: ListedModel): object {

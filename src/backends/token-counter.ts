@@ -1,0 +1,31 @@
+/** Answers questions about tokens by asking the backend that would answer the model. */
+import { modelNotFound, StudioError } from '../core/errors.ts';
+import type { ModelCard, ModelCatalogue } from '../core/models.ts';
+import type { Route, Router, TokenCounter } from '../core/ports.ts';
+
+/** A counter over the routes of a router. */
+export function createTokenCounter(catalogue: ModelCatalogue, router: Router): TokenCounter {
+  const find = (model: string): { card: ModelCard | undefined; route: Route } => {
+    const card = catalogue.find(model);
+    const route = router.resolve(model, card);
+    if (!route) throw modelNotFound(model);
+    return { card, route };
+  };
+  return {
+    async countInput(request) {
+      const { card, route } = find(request.model);
+      const { backend } = route;
+      if (!backend.countTokens) throw cannotTell(request.model);
+      return backend.countTokens(request, route, card);
+    },
+    async tokenise(model, text) {
+      const { route } = find(model);
+      if (!route.backend.tokenise) throw cannotTell(model);
+      return route.backend.tokenise(text, route);
+    },
+  };
+}
+
+function cannotTell(model: string): StudioError {
+  return new StudioError('model-not-supported', `Tokens of \`${model}\` cannot be counted here`);
+}
