@@ -6,6 +6,7 @@ import pino from 'pino';
 import { createEmbeddedBackend, type EmbeddedBackend } from './backends/embedded/index.ts';
 import { createRouter, type RouteRule, type RouterOptions } from './backends/route.ts';
 import { createScriptedBackend, SCRIPTED_MODELS, scriptedModel } from './backends/scripted/index.ts';
+import { createTokenCounter } from './backends/token-counter.ts';
 import { createUpstreamBackend } from './backends/upstream/index.ts';
 import { loadCatalogue } from './catalogue/load.ts';
 import type { Config, UpstreamConfig } from './config.ts';
@@ -19,8 +20,10 @@ import { featuresInOrder } from './pipeline/order.ts';
 import { createPipeline, generateByRoute } from './pipeline/pipeline.ts';
 import { CallGate } from './protocols/call-gate.ts';
 import { createWires } from './protocols/index.ts';
-import type { ListedModel, WirePorts } from './protocols/protocol.ts';
-import { KeepAlives } from './protocols/serve.ts';
+import { createCallWire } from './protocols/inner-calls.ts';
+import type { ListedModel, Wire, WirePorts } from './protocols/protocol.ts';
+import { RunningCalls } from './protocols/running-calls.ts';
+import { KeepAlives, type ServePorts } from './protocols/serve.ts';
 import { openDatabase } from './stores/sqlite/database.ts';
 import { createKeyStore } from './stores/sqlite/keys.ts';
 import { createLedger } from './stores/sqlite/ledger.ts';
@@ -83,20 +86,33 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   const gate = new CallGate();
   const keepAlives = new KeepAlives(systemClock);
   const shutdown = new AbortController();
+  const running = new RunningCalls();
+  const serve: ServePorts = {
+    generate: createPipeline(
+      featuresInOrder({ ledger, metrics, catalogue, router, ownModel: scriptedModel }),
+      generateByRoute,
+    ),
+    clock: systemClock,
+    ids: systemIds,
+    log,
+    keepAlives,
+    gate,
+    running,
+    shutdownSignal: shutdown.signal,
+  };
+  const wires: readonly Wire[] = createWires({
+    clock: systemClock,
+    ids: systemIds,
+    log,
+    catalogue,
+    running,
+    tokens: createTokenCounter(catalogue, router),
+    callWire: createCallWire(() => wires, serve),
+    ...modelLister(catalogue, router, backends),
+  });
   const app = createApp({
-    wires: createWires({ clock: systemClock, ids: systemIds, catalogue, ...modelLister(catalogue, router, backends) }),
-    serve: {
-      generate: createPipeline(
-        featuresInOrder({ ledger, metrics, catalogue, router, ownModel: scriptedModel }),
-        generateByRoute,
-      ),
-      clock: systemClock,
-      ids: systemIds,
-      log,
-      keepAlives,
-      gate,
-      shutdownSignal: shutdown.signal,
-    },
+    wires,
+    serve,
     keys: createKeyStore(database, systemClock),
     isAuthRequired: config.auth.required,
     metrics,
@@ -110,6 +126,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   });
   const close = once(async () => {
     gate.close();
+    await Promise.all(wires.map(({ work }) => work?.stop()));
     await gate.idleWithin(config.server.shutdownSeconds * 1000);
     shutdown.abort();
     await gate.idleWithin(LAST_FRAMES_MS);
@@ -125,6 +142,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
     await close();
     throw thrown;
   }
+  for (const { work } of wires) work?.start();
   const { port } = app.server.address() as AddressInfo;
   const host = config.server.host === '0.0.0.0' ? '127.0.0.1' : config.server.host;
   return {

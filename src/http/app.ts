@@ -2,14 +2,15 @@
  * HTTP: routes of the wires, authentication, limits on the body, health and metrics. Only this folder imports the web
  * framework. Generation replies are written on the raw response (`reply-writer.ts`).
  */
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { StudioError, toStudioError } from '../core/errors.ts';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { StudioError } from '../core/errors.ts';
 import type { Account, BackendHealth, Clock, IdSource, KeyStore, Logger } from '../core/ports.ts';
-import type { ResourceRoute, Wire } from '../protocols/protocol.ts';
-import { type ServePorts, serveGeneration } from '../protocols/serve.ts';
-import { authenticate } from './auth.ts';
+import type { Wire } from '../protocols/protocol.ts';
+import type { ServePorts } from '../protocols/serve.ts';
 import type { MetricsRegistry } from './observe.ts';
-import { ResponseWriter } from './reply-writer.ts';
+import { fromFramework, refuse } from './refusals.ts';
+import { addWires, wireOf } from './routes.ts';
+import { addSockets } from './websocket.ts';
 
 export interface AppPorts {
   readonly wires: readonly Wire[];
@@ -32,6 +33,10 @@ declare module 'fastify' {
   interface FastifyRequest {
     account: Account | undefined;
   }
+  interface FastifyContextConfig {
+    /** The route reads a multipart body by itself. */
+    takesParts?: boolean;
+  }
 }
 
 /** The application, not yet listening. */
@@ -49,17 +54,11 @@ export function createApp(ports: AppPorts): FastifyInstance {
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
   });
   app.decorateRequest('account', undefined);
-  // Bodies stay text: each wire parses and refuses in its own envelope.
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));
-  app.addContentTypeParser('*', (request, payload, done) => {
-    payload.resume();
-    if (request.is404) done(null, undefined);
-    else done(new StudioError('unsupported-media-type'));
-  });
+  addBodyParsers(app);
   app.server.on('connection', (socket) => socket.setNoDelay(true));
   addOperations(app, ports);
-  for (const wire of ports.wires) addWire(app, wire, ports);
+  addWires(app, ports);
+  addSockets(app, ports);
   app.setNotFoundHandler((request, reply) =>
     refuse(
       wireOf(request.url, ports.wires),
@@ -88,6 +87,26 @@ export async function closeApp(app: FastifyInstance): Promise<void> {
   clearTimeout(timer);
 }
 
+/** Bodies stay text: each wire parses and refuses in its own envelope. */
+function addBodyParsers(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  // Stays a stream; the route that takes it reads it (`multipart.ts`) under a limit of its own.
+  app.addContentTypeParser('multipart/form-data', (request, payload, done) => {
+    if (request.routeOptions.config.takesParts) {
+      done(null, payload);
+      return;
+    }
+    payload.resume();
+    done(request.is404 ? null : new StudioError('unsupported-media-type'));
+  });
+  app.addContentTypeParser('*', (request, payload, done) => {
+    payload.resume();
+    if (request.is404) done(null, undefined);
+    else done(new StudioError('unsupported-media-type'));
+  });
+}
+
 function addOperations(app: FastifyInstance, ports: AppPorts): void {
   app.get('/health', (_request, reply) => {
     const backends = ports.health();
@@ -99,101 +118,6 @@ function addOperations(app: FastifyInstance, ports: AppPorts): void {
   app.get('/metrics', async (_request, reply) =>
     reply.type(ports.metrics.contentType).send(await ports.metrics.text()),
   );
-}
-
-function addWire(app: FastifyInstance, wire: Wire, ports: AppPorts): void {
-  const onRequest = async (request: FastifyRequest): Promise<void> => {
-    if (ports.serve.gate.isClosing) throw new StudioError('shutting-down', undefined, { retryAfterSeconds: 1 });
-    request.account = authenticate(request.headers, ports.keys, ports.isAuthRequired);
-  };
-  for (const path of wire.generation.paths) {
-    app.post(path, { onRequest }, (request, reply) => {
-      const body = bodyText(request, ports.maxBodyBytes);
-      reply.hijack();
-      // serveGeneration never rejects.
-      void serveGeneration(
-        wire.generation,
-        {
-          requestId: request.id,
-          account: request.account as Account,
-          headers: request.headers as { [name: string]: string | undefined },
-          body,
-          writer: new ResponseWriter(reply.raw, request.id, ports.clock),
-        },
-        ports.serve,
-      );
-    });
-    app.route({
-      method: ['GET', 'PUT', 'PATCH', 'DELETE'],
-      url: path,
-      handler: (request) => {
-        throw new StudioError('method-not-allowed', `Request method '${request.method}' is not supported.`);
-      },
-    });
-  }
-  for (const route of wire.resources) addResource(app, route, onRequest);
-}
-
-function addResource(
-  app: FastifyInstance,
-  route: ResourceRoute,
-  onRequest: (request: FastifyRequest) => Promise<void>,
-): void {
-  app.route({
-    method: route.method,
-    url: route.path,
-    onRequest,
-    handler: async (request, reply) => {
-      const answer = await route.handle({
-        params: request.params as { [name: string]: string },
-        query: request.query as { [name: string]: string | undefined },
-        body: request.body === undefined || request.body === null ? undefined : parseJson(String(request.body)),
-        requestId: request.id,
-      });
-      return reply.status(answer.status).header('x-request-id', request.id).send(answer.body);
-    },
-  });
-}
-
-function bodyText(request: FastifyRequest, maxBodyBytes: number): string | undefined {
-  const { body } = request;
-  if (typeof body !== 'string') return undefined;
-  if (body.length > maxBodyBytes && !body.includes(';base64,')) throw new StudioError('body-too-large');
-  return body;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (thrown) {
-    throw new StudioError('malformed-body', undefined, { cause: thrown });
-  }
-}
-
-/** The wire whose first path segment the URL shares, else the first wire. */
-function wireOf(url: string, wires: readonly Wire[]): Wire {
-  const segment = url.split(/[/?]/, 2)[1];
-  const wire =
-    wires.find(({ generation }) => generation.paths.some((path) => path.split('/', 2)[1] === segment)) ?? wires[0];
-  if (!wire) throw new Error('no wire is registered');
-  return wire;
-}
-
-function refuse(wire: Wire, request: FastifyRequest, reply: FastifyReply, error: StudioError): FastifyReply {
-  const answer = wire.encodeError(error, request.id);
-  return reply
-    .status(answer.status)
-    .headers({ ...answer.headers, 'x-request-id': request.id })
-    .send(answer.body);
-}
-
-function fromFramework(thrown: unknown): StudioError {
-  const code = typeof thrown === 'object' && thrown !== null && 'code' in thrown ? thrown.code : undefined;
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new StudioError('body-too-large');
-  if (code === 'FST_ERR_CTP_INVALID_CONTENT_LENGTH' || code === 'FST_ERR_CTP_EMPTY_JSON_BODY')
-    return new StudioError('malformed-body');
-  if (code === 'FST_ERR_BAD_URL') return new StudioError('not-found');
-  return toStudioError(thrown);
 }
 
 function pathOf(url: string): string {

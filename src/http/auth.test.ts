@@ -16,8 +16,10 @@ describe('authenticate', () => {
     [{ authorization: 'Bearer sk-right' }],
     [{ authorization: 'bearer  sk-right ' }],
     [{ 'x-api-key': 'sk-right' }],
+    [{ authorization: 'Bearer sk-wrong', 'x-api-key': 'sk-right' }],
+    [{ authorization: 'Bearer sk-right', 'x-api-key': 'sk-wrong' }],
   ])('knows the key in %o', (headers) => {
-    expect(authenticate(headers, keys, true)).toEqual({ keyId: 'key-1', name: 'ci' });
+    expect(authenticate(headers, keys, true)).toEqual({ keyId: 'key-1', name: 'ci', workspaceId: 'default' });
   });
 
   it.each([

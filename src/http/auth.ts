@@ -1,28 +1,27 @@
 /** Who calls: the key of a request, in either spelling the service knows. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { StudioError } from '../core/errors.ts';
-import type { Account, KeyStore } from '../core/ports.ts';
+import { type Account, DEFAULT_WORKSPACE_ID, type KeyStore } from '../core/ports.ts';
 
-const ANYONE: Account = { keyId: 'anonymous', name: 'anonymous' };
+/** Who calls where no key is asked for. */
+export const ANYONE: Account = { keyId: 'anonymous', name: 'anonymous', workspaceId: DEFAULT_WORKSPACE_ID };
 
 /**
- * The account of a request. Throws `invalid-api-key` for a missing, wrong or revoked key alike, as the service does
- * (openai-chat §18.2). `isRequired` false lets everyone in, for local development.
+ * The account of a request, by `Authorization: Bearer` or `x-api-key`; clients that send both are let in when either is
+ * good. Throws `missing-api-key` or, for a wrong and a revoked key alike, `invalid-api-key`. `isRequired` false lets
+ * everyone in, for local development.
  */
 export function authenticate(headers: IncomingHttpHeaders, keys: KeyStore, isRequired: boolean): Account {
-  const secret = secretOf(headers);
-  const key = secret === undefined ? undefined : keys.verify(secret);
-  if (key) return { keyId: key.id, name: key.name };
+  const secrets = secretsOf(headers);
+  for (const secret of secrets) {
+    const key = keys.verify(secret);
+    if (key) return { keyId: key.id, name: key.name, workspaceId: DEFAULT_WORKSPACE_ID };
+  }
   if (!isRequired) return ANYONE;
-  throw new StudioError('invalid-api-key');
+  throw new StudioError(secrets.length === 0 ? 'missing-api-key' : 'invalid-api-key');
 }
 
-function secretOf(headers: IncomingHttpHeaders): string | undefined {
-  const { authorization } = headers;
-  if (authorization !== undefined) {
-    const match = /^Bearer\s+(\S+)\s*$/i.exec(authorization);
-    if (match) return match[1];
-  }
-  const apiKey = headers['x-api-key'];
-  return typeof apiKey === 'string' ? apiKey : undefined;
+function secretsOf({ authorization, 'x-api-key': apiKey }: IncomingHttpHeaders): string[] {
+  const bearer = authorization === undefined ? undefined : /^Bearer\s+(\S+)\s*$/i.exec(authorization)?.[1];
+  return [bearer, typeof apiKey === 'string' ? apiKey : undefined].filter((secret) => secret !== undefined);
 }

@@ -1,7 +1,7 @@
 /** Writes a reply on Node's own response: no web streams, no framework on the hot path. */
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../core/ports.ts';
-import type { ReplyWriter } from '../protocols/serve.ts';
+import type { ReplyWriter } from '../protocols/reply-writer.ts';
 
 /**
  * The first write of a stream goes out at once; later ones are joined and leave together at the end of the turn of the
@@ -94,12 +94,12 @@ export class ResponseWriter implements ReplyWriter {
     this.#response.end(rest === '' ? undefined : rest);
   }
 
-  sendJson(status: number, headers: { readonly [name: string]: string }, body: unknown): void {
+  sendBody(status: number, headers: { readonly [name: string]: string }, body: unknown): void {
     if (this.#isGone || this.#response.headersSent) return;
-    const text = JSON.stringify(body);
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
     this.#response.writeHead(status, {
-      ...headers,
       'content-type': 'application/json',
+      ...headers,
       'content-length': Buffer.byteLength(text),
       'x-request-id': this.#requestId,
     });

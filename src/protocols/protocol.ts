@@ -13,11 +13,15 @@ import type { StudioError } from '../core/errors.ts';
 import type { GenerationEvent } from '../core/events.ts';
 import type { GenerationRequest } from '../core/generation.ts';
 import type { ModelCard, ModelCatalogue } from '../core/models.ts';
-import type { Clock, IdSource } from '../core/ports.ts';
+import type { Account, CallContext, Clock, IdSource, Logger, TokenCounter } from '../core/ports.ts';
+import type { ReplyWriter } from './reply-writer.ts';
+import type { RunningCalls } from './running-calls.ts';
 
 /** What every reply plan says; a wire's own plan adds to it. */
 export interface ReplyPlan {
   readonly isStreaming: boolean;
+  /** The call goes on when its client leaves (background); `RunningCalls.cancel` ends it. */
+  readonly outlivesClient?: boolean | undefined;
 }
 
 export interface Decoded<Plan extends ReplyPlan> {
@@ -28,9 +32,16 @@ export interface Decoded<Plan extends ReplyPlan> {
 /** What a decoder may use besides the body. */
 export interface DecodeInfo {
   /** Lower-case header names. */
-  readonly headers: { readonly [name: string]: string | undefined };
+  readonly headers: Headers;
+  readonly query: URLSearchParams;
   readonly ids: IdSource;
+  /** Of this call; also in every reply header. */
+  readonly requestId: string;
+  readonly account: Account;
+  readonly receivedAtMs: number;
 }
+
+export type Headers = { readonly [name: string]: string | undefined };
 
 /** Turns events into the bytes of one streamed reply. One per reply; keeps its own state. */
 export interface Encoder {
@@ -45,6 +56,7 @@ export interface Encoder {
 export interface ErrorReply {
   readonly status: number;
   readonly headers: { readonly [name: string]: string };
+  /** JSON; text goes out as it is, with the content type of `headers` (an SSE error frame where a stream was asked). */
   readonly body: unknown;
 }
 
@@ -63,35 +75,126 @@ export interface GenerationProtocol<Plan extends ReplyPlan = ReplyPlan> {
   encodeError(error: StudioError, requestId: string, plan: Plan | undefined): ErrorReply;
   /** A frame that keeps an idle stream open without saying anything. */
   readonly keepAliveFrame: string;
+  /** Headers of every reply of this protocol besides `x-request-id`, also of refusals. */
+  replyHeaders?(requestId: string, plan: Plan | undefined): { readonly [name: string]: string };
+  /**
+   * Looks up what the request continues (stored history), after decoding and before anything is generated. May refuse.
+   * Where it took something that must be given back (a conversation's turn), `settle` is called in any case.
+   */
+  prepare?(decoded: Decoded<Plan>, info: DecodeInfo): Promise<Decoded<Plan>>;
+  /**
+   * Called once for every call whose `prepare` returned, before the terminal frames or the plain body go out, so that
+   * what a client reads as done can be found. `result` is undefined when the call was refused before its first event.
+   */
+  settle?(plan: Plan, result: GenerationResult | undefined): Promise<void>;
+  /**
+   * The reply of a call that is answered before it is generated (`background` without `stream`); undefined for an
+   * ordinary one. The plan of such a call has `outlivesClient`.
+   */
+  encodeAccepted?(plan: Plan): unknown;
 }
 
-/** One REST resource of a wire (models, files, responses by id…): a handler that returns JSON. */
+/** One REST resource of a wire (models, files, responses by id…). Errors it throws are rendered by its wire. */
 export interface ResourceRoute {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'DELETE' | 'PUT' | 'HEAD';
   /** With `:name` parameters; a trailing `*` matches slashes too. */
   readonly path: string;
+  /** What a body is read as; `json` unless said otherwise. With `multipart`, `parts` must be read to its end. */
+  readonly accepts?: 'json' | 'multipart' | undefined;
+  /** Needs no key: the request carries its own proof (a signed upload policy). */
+  readonly isPublic?: boolean | undefined;
   readonly handle: (request: ResourceRequest) => ResourceReply | Promise<ResourceReply>;
 }
 
 export interface ResourceRequest {
   readonly params: { readonly [name: string]: string };
-  readonly query: { readonly [name: string]: string | undefined };
+  readonly query: URLSearchParams;
+  readonly headers: Headers;
+  /** Parsed JSON; undefined without a body. */
   readonly body: unknown;
+  /** The parts of a multipart body, in their order. */
+  readonly parts: AsyncIterable<BodyPart>;
+  readonly account: Account;
   readonly requestId: string;
+  /** Scheme and host as the client reached us, e.g. `http://127.0.0.1:8787`. */
+  readonly origin: string;
 }
+
+/** A part of a multipart body. The bytes of a file have to be read (or thrown away) before the next part comes. */
+export type BodyPart =
+  | { readonly type: 'field'; readonly name: string; readonly value: string }
+  | {
+      readonly type: 'file';
+      readonly name: string;
+      readonly fileName: string;
+      readonly contentType: string;
+      readonly bytes: AsyncIterable<Uint8Array>;
+    };
 
 export interface ResourceReply {
   readonly status: number;
-  readonly body: unknown;
+  readonly headers?: { readonly [name: string]: string } | undefined;
+  /** Sent as JSON, a string as it is; undefined sends no body. */
+  readonly body?: unknown;
+  /** Sent instead of `body`, piece by piece; name its type and length in `headers`. */
+  readonly stream?: AsyncIterable<Uint8Array | string> | undefined;
+}
+
+/** A path that is a WebSocket. The key was checked at the handshake. */
+export interface SocketRoute {
+  readonly path: string;
+  /** A larger frame closes the socket with 1009. */
+  readonly maxFrameBytes: number;
+  /** A socket on which nothing was sent or received for so long is closed with 1001. */
+  readonly idleMs: number;
+  readonly open: (socket: WireSocket, call: SocketCall) => void;
+}
+
+/** One open WebSocket. */
+export interface WireSocket {
+  /** Dropped when the socket is closed. */
+  send(text: string): void;
+  close(code: number, reason: string): void;
+  readonly isOpen: boolean;
+  /** Resolves when the client has taken what was sent; undefined when there is nothing to wait for. */
+  drained(): Promise<void> | undefined;
+  /** Binary frames come as bytes. */
+  onMessage(listener: (message: string | Uint8Array) => void): void;
+  onClose(listener: () => void): void;
+}
+
+/** What a socket's handshake said, and the way to generate on it. */
+export interface SocketCall {
+  readonly account: Account;
+  readonly headers: Headers;
+  readonly query: URLSearchParams;
+  /** Of the handshake; each call on the socket has its own. */
+  readonly requestId: string;
+  /** Serves one call of a protocol, its reply written by `writer` (see `frame-writer.ts`). Never rejects. */
+  readonly serve: (protocol: GenerationProtocol, call: SocketExchange) => Promise<void>;
+}
+
+export interface SocketExchange {
+  readonly requestId: string;
+  readonly body: string;
+  readonly writer: ReplyWriter;
 }
 
 /** What a wire registers. */
 export interface Wire {
   readonly id: string;
-  readonly generation: GenerationProtocol;
+  /**
+   * Beginnings of paths whose errors outside a route (unknown path, wrong method, key) this wire renders; the longest
+   * match wins, a wire listed earlier among equals.
+   */
+  readonly prefixes: readonly string[];
+  readonly generations: readonly GenerationProtocol[];
   readonly resources: readonly ResourceRoute[];
+  readonly sockets: readonly SocketRoute[];
   /** Renders errors of its resource routes, of unknown paths below its prefixes, of auth. */
   encodeError(error: StudioError, requestId: string): ErrorReply;
+  /** Work that goes on between calls (batches): started once the server listens, stopped before it closes. */
+  readonly work?: { start(): void; stop(): Promise<void> } | undefined;
 }
 
 /** A model as GET /models tells it. */
@@ -106,8 +209,34 @@ export interface ListedModel {
 export interface WirePorts {
   readonly clock: Clock;
   readonly ids: IdSource;
+  readonly log: Logger;
   readonly catalogue: ModelCatalogue;
   /** Every model a caller may ask for, with its route. */
   listModels(): readonly ListedModel[];
   findModel(id: string): ListedModel | undefined;
+  /** Counts and splits text as the model that would answer does. */
+  readonly tokens: TokenCounter;
+  /** Calls that outlive their clients. */
+  readonly running: RunningCalls;
+  /** Serves a call to any path of any wire from within, as if a client had sent it. */
+  readonly callWire: CallWire;
 }
+
+/** A call made from within (a line of a batch). */
+export interface InnerCall {
+  readonly path: string;
+  readonly body: string;
+  readonly account: Account;
+  readonly priority: CallContext['priority'];
+  /** Aborting it ends the call as cancelled. */
+  readonly signal: AbortSignal;
+}
+
+export interface InnerReply {
+  readonly status: number;
+  readonly requestId: string;
+  readonly body: unknown;
+}
+
+/** Undefined when no wire generates at that path. */
+export type CallWire = (call: InnerCall) => Promise<InnerReply> | undefined;

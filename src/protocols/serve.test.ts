@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fixedClock } from '../../test/support/context.ts';
-import { KeepAlives, type ReplyWriter } from './serve.ts';
+import type { ReplyWriter } from './reply-writer.ts';
+import { KeepAlives } from './serve.ts';
 
 function writerAt(lastWriteMs: number): ReplyWriter & { written: string[]; started: number } {
   return {
@@ -20,7 +21,7 @@ function writerAt(lastWriteMs: number): ReplyWriter & { written: string[]; start
     },
     drained: () => undefined,
     end() {},
-    sendJson() {},
+    sendBody() {},
   };
 }
 

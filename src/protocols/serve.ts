@@ -9,41 +9,30 @@
  * - When the client leaves, the signal aborts at once and the stream is read to its end without writing, so that its
  *   usage is settled.
  */
-import { Assembler } from '../core/assemble.ts';
+import { Assembler, type GenerationResult } from '../core/assemble.ts';
 import { StudioError, toStudioError } from '../core/errors.ts';
 import type { GenerationEvent, GenerationStream } from '../core/events.ts';
 import type { GenerationRequest } from '../core/generation.ts';
 import type { Account, CallContext, Clock, IdSource, Logger } from '../core/ports.ts';
 import type { CallGate } from './call-gate.ts';
-import type { GenerationProtocol, ReplyPlan } from './protocol.ts';
+import { silentWriter } from './frame-writer.ts';
+import type { Decoded, DecodeInfo, GenerationProtocol, Headers, ReplyPlan } from './protocol.ts';
+import type { ReplyWriter } from './reply-writer.ts';
+import type { RunningCalls } from './running-calls.ts';
 
 /** One HTTP call as this file sees it. */
 export interface Exchange {
   readonly requestId: string;
   readonly account: Account;
-  readonly headers: { readonly [name: string]: string | undefined };
+  readonly headers: Headers;
+  readonly query: URLSearchParams;
   /** The body as text; undefined when there was none. */
   readonly body: string | undefined;
   readonly writer: ReplyWriter;
-}
-
-/** Writes one reply. Writes after the client left are dropped. */
-export interface ReplyWriter {
-  /** Called once, when the client goes away before the reply is complete. */
-  onClientGone(listener: () => void): void;
-  readonly isClientGone: boolean;
-  /** Sends status and headers of a stream; later `write` calls add to it. */
-  startStream(headers: { readonly [name: string]: string }): void;
-  readonly hasStarted: boolean;
-  /** Queues text; small writes of one turn of the event loop are joined, the first goes out at once. */
-  write(text: string): void;
-  /** Resolves when the client has taken what was written; undefined when there is nothing to wait for. */
-  drained(): Promise<void> | undefined;
-  /** Monotonic time of the last write, for keep-alives. */
-  readonly lastWriteMs: number;
-  end(): void;
-  /** A whole JSON reply. */
-  sendJson(status: number, headers: { readonly [name: string]: string }, body: unknown): void;
+  /** `live` unless said otherwise. */
+  readonly priority?: CallContext['priority'] | undefined;
+  /** Aborting it ends the call as cancelled. */
+  readonly cancelSignal?: AbortSignal | undefined;
 }
 
 export type Generate = (request: GenerationRequest, context: CallContext) => GenerationStream;
@@ -55,6 +44,7 @@ export interface ServePorts {
   readonly log: Logger;
   readonly keepAlives: KeepAlives;
   readonly gate: CallGate;
+  readonly running: RunningCalls;
   /** Aborts every call with `shutting-down` when the grace of a shutdown is over. */
   readonly shutdownSignal: AbortSignal;
 }
@@ -71,34 +61,110 @@ export async function serveGeneration<Plan extends ReplyPlan>(
   exchange: Exchange,
   ports: ServePorts,
 ): Promise<void> {
-  const { writer, requestId } = exchange;
-  let plan: Plan | undefined;
+  const reply = new Reply(protocol, exchange, ports);
   ports.gate.enter();
-  const refuse = (thrown: unknown): void => {
-    const error = toStudioError(thrown);
-    if (error.code === 'internal') ports.log.error({ requestId, cause: stackOf(error.cause) }, 'internal error');
-    const reply = protocol.encodeError(error, requestId, plan);
-    writer.sendJson(reply.status, reply.headers, reply.body);
-  };
   try {
-    const decoded = protocol.decodeRequest(parseBody(exchange.body), { headers: exchange.headers, ids: ports.ids });
-    plan = decoded.plan;
-    const call = startCall(protocol.id, exchange, decoded.plan, ports);
-    try {
-      const stream = ports.generate(decoded.request, call.context);
-      if (plan.isStreaming) await streamReply(protocol, decoded.plan, stream, call, writer, ports.keepAlives, refuse);
-      else await plainReply(protocol, decoded.plan, stream, call, writer, refuse);
-    } finally {
-      call.end();
-    }
+    const info = decodeInfoOf(exchange, ports);
+    let decoded = protocol.decodeRequest(parseBody(exchange.body), info);
+    reply.plan = decoded.plan;
+    if (protocol.prepare) decoded = await protocol.prepare(decoded, info);
+    await generateReply(reply, decoded, info.receivedAtMs);
   } catch (thrown) {
-    if (!writer.hasStarted) refuse(thrown);
-    else {
-      ports.log.error({ requestId, cause: stackOf(thrown) }, 'a stream threw after its first frame');
-      writer.end();
-    }
+    reply.fail(thrown);
   } finally {
     ports.gate.leave();
+  }
+}
+
+function decodeInfoOf(exchange: Exchange, ports: ServePorts): DecodeInfo {
+  const { headers, query, requestId, account } = exchange;
+  return { headers, query, requestId, account, ids: ports.ids, receivedAtMs: ports.clock.now() };
+}
+
+/** Who is answered and how; the writer changes when the call goes on without its client. */
+class Reply<Plan extends ReplyPlan> {
+  readonly protocol: GenerationProtocol<Plan>;
+  readonly exchange: Exchange;
+  readonly ports: ServePorts;
+  writer: ReplyWriter;
+  plan: Plan | undefined;
+
+  constructor(protocol: GenerationProtocol<Plan>, exchange: Exchange, ports: ServePorts) {
+    this.protocol = protocol;
+    this.exchange = exchange;
+    this.ports = ports;
+    this.writer = exchange.writer;
+  }
+
+  headers(more?: { readonly [name: string]: string }): { [name: string]: string } {
+    return { ...this.protocol.replyHeaders?.(this.exchange.requestId, this.plan), ...more };
+  }
+
+  refuse(thrown: unknown): void {
+    const { requestId } = this.exchange;
+    const error = toStudioError(thrown);
+    if (error.code === 'internal') this.ports.log.error({ requestId, cause: stackOf(error.cause) }, 'internal error');
+    const { status, headers, body } = this.protocol.encodeError(error, requestId, this.plan);
+    this.writer.sendBody(status, this.headers(headers), body);
+  }
+
+  fail(thrown: unknown): void {
+    if (!this.writer.hasStarted) {
+      this.refuse(thrown);
+      return;
+    }
+    const { requestId } = this.exchange;
+    this.ports.log.error({ requestId, cause: stackOf(thrown) }, 'a stream threw after its first frame');
+    this.writer.end();
+  }
+}
+
+async function generateReply<Plan extends ReplyPlan>(
+  reply: Reply<Plan>,
+  { request, plan }: Decoded<Plan>,
+  receivedAtMs: number,
+): Promise<void> {
+  const { protocol, ports } = reply;
+  reply.plan = plan;
+  const call = startCall(reply, plan, receivedAtMs);
+  const settlement = protocol.settle && new Settlement(async (result) => protocol.settle?.(plan, result));
+  try {
+    const stream = ports.generate(request, call.context);
+    const accepted = protocol.encodeAccepted?.(plan);
+    if (accepted !== undefined) {
+      reply.writer.sendBody(200, reply.headers(), accepted);
+      reply.writer = silentWriter(ports.clock);
+    }
+    if (plan.isStreaming || accepted !== undefined) await streamReply(reply, plan, stream, call, settlement);
+    else await plainReply(reply, plan, stream, call, settlement);
+  } finally {
+    call.end();
+    await settlement?.end();
+  }
+}
+
+/** Tells a protocol once how its call ended; only calls of protocols that want it are assembled. */
+class Settlement {
+  readonly #assembler = new Assembler();
+  readonly #settle: (result: GenerationResult | undefined) => Promise<void>;
+  #isSettled = false;
+  #hasEvents = false;
+
+  constructor(settle: (result: GenerationResult | undefined) => Promise<void>) {
+    this.#settle = settle;
+  }
+
+  /** To be awaited before the event is shown. */
+  async push(event: GenerationEvent): Promise<void> {
+    this.#assembler.push(event);
+    this.#hasEvents = true;
+    if (event.type === 'finish' || event.type === 'error') await this.end();
+  }
+
+  async end(): Promise<void> {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    await this.#settle(this.#hasEvents ? this.#assembler.result() : undefined);
   }
 }
 
@@ -110,14 +176,22 @@ interface Call {
   readonly failure: () => StudioError | undefined;
 }
 
-function startCall(protocolId: string, exchange: Exchange, plan: ReplyPlan, ports: ServePorts): Call {
+function startCall<Plan extends ReplyPlan>(reply: Reply<Plan>, plan: Plan, receivedAtMs: number): Call {
+  const { protocol, exchange, ports } = reply;
   const controller = new AbortController();
   let failure: StudioError | undefined;
   const abort = (reason: 'client-gone' | 'cancelled'): void => {
     if (!controller.signal.aborted) controller.abort(reason);
   };
-  exchange.writer.onClientGone(() => abort('client-gone'));
-  if (exchange.writer.isClientGone) abort('client-gone');
+  const cancel = (): void => abort('cancelled');
+  if (!plan.outlivesClient) {
+    exchange.writer.onClientGone(() => abort('client-gone'));
+    if (exchange.writer.isClientGone) abort('client-gone');
+  }
+  const forget = plan.outlivesClient ? ports.running.add(exchange.requestId, cancel) : undefined;
+  const { cancelSignal } = exchange;
+  cancelSignal?.addEventListener('abort', cancel, { once: true });
+  if (cancelSignal?.aborted) cancel();
   const onShutdown = (): void => {
     failure = new StudioError('shutting-down', undefined, { retryAfterSeconds: 1 });
     abort('cancelled');
@@ -126,14 +200,19 @@ function startCall(protocolId: string, exchange: Exchange, plan: ReplyPlan, port
   return {
     abort,
     failure: () => failure,
-    end: () => ports.shutdownSignal.removeEventListener('abort', onShutdown),
+    end: () => {
+      forget?.();
+      cancelSignal?.removeEventListener('abort', cancel);
+      ports.shutdownSignal.removeEventListener('abort', onShutdown);
+    },
     context: {
       requestId: exchange.requestId,
-      protocol: protocolId,
+      protocol: protocol.id,
       isStreaming: plan.isStreaming,
       account: exchange.account,
+      priority: exchange.priority ?? 'live',
       signal: controller.signal,
-      receivedAtMs: ports.clock.now(),
+      receivedAtMs,
       clock: ports.clock,
       ids: ports.ids,
       log: ports.log,
@@ -144,24 +223,24 @@ function startCall(protocolId: string, exchange: Exchange, plan: ReplyPlan, port
 }
 
 async function streamReply<Plan extends ReplyPlan>(
-  protocol: GenerationProtocol<Plan>,
+  reply: Reply<Plan>,
   plan: Plan,
   stream: GenerationStream,
   call: Call,
-  writer: ReplyWriter,
-  keepAlives: KeepAlives,
-  refuse: (thrown: unknown) => void,
+  settlement: Settlement | undefined,
 ): Promise<void> {
+  const { protocol, writer, ports } = reply;
   const encoder = protocol.createEncoder(plan);
-  let headers: { [name: string]: string } = STREAM_HEADERS;
-  const keepAlive = keepAlives.watch(writer, () => headers, protocol.keepAliveFrame);
+  let headers = reply.headers(STREAM_HEADERS);
+  const keepAlive = ports.keepAlives.watch(writer, () => headers, protocol.keepAliveFrame);
   let refusal: StudioError | undefined;
   try {
     for await (const each of stream) {
       const event = cutByUs(each, call);
-      if (event.type === 'start') headers = { ...STREAM_HEADERS, 'x-atelier-backend': event.servedBy };
-      if (writer.isClientGone) continue;
-      if (event.type === 'error' && !writer.hasStarted) {
+      if (event.type === 'start') headers = { ...headers, 'x-atelier-backend': event.servedBy };
+      if (settlement) await settlement.push(event);
+      if (writer.isClientGone && !plan.outlivesClient) continue;
+      if (event.type === 'error' && !writer.hasStarted && !plan.outlivesClient) {
         refusal = event.error;
         continue;
       }
@@ -175,28 +254,32 @@ async function streamReply<Plan extends ReplyPlan>(
   } finally {
     keepAlive.stop();
   }
-  if (refusal) refuse(refusal);
+  if (refusal) reply.refuse(refusal);
   else writer.end();
 }
 
 async function plainReply<Plan extends ReplyPlan>(
-  protocol: GenerationProtocol<Plan>,
+  reply: Reply<Plan>,
   plan: Plan,
   stream: GenerationStream,
   call: Call,
-  writer: ReplyWriter,
-  refuse: (thrown: unknown) => void,
+  settlement: Settlement | undefined,
 ): Promise<void> {
   const timer = setTimeout(() => call.abort('cancelled'), PLAIN_REPLY_TIMEOUT_MS);
   try {
     const assembler = new Assembler();
-    for await (const event of stream) assembler.push(cutByUs(event, call));
+    for await (const each of stream) {
+      const event = cutByUs(each, call);
+      assembler.push(event);
+      if (settlement) await settlement.push(event);
+    }
     const result = assembler.result();
     if (result.error) {
-      refuse(result.error);
+      reply.refuse(result.error);
       return;
     }
-    writer.sendJson(200, { 'x-atelier-backend': result.start.servedBy }, protocol.encodeResult(result, plan));
+    const headers = reply.headers({ 'x-atelier-backend': result.start.servedBy });
+    reply.writer.sendBody(200, headers, reply.protocol.encodeResult(result, plan));
   } finally {
     clearTimeout(timer);
   }
