@@ -1,0 +1,63 @@
+/** Files that callers upload and that the server makes: bytes in a blob store, facts in a file store. */
+
+/** Bytes on disk, written once. */
+export interface StoredBlob {
+  readonly blobId: string;
+  readonly bytes: number;
+  /** MD5 of the bytes, base64, as the native file service tells it. */
+  readonly md5: string;
+}
+
+/** Keeps bytes. Nothing of a blob is ever held in memory as a whole. */
+export interface BlobStore {
+  /**
+   * Writes a stream to disk; whole or not at all, also when the process dies in the middle. Throws `body-too-large` past
+   * `maxBytes`, and whatever the source throws; nothing is left behind then.
+   */
+  write(source: AsyncIterable<Uint8Array | string>, maxBytes: number): Promise<StoredBlob>;
+  /** Throws `not-found` when there is no such blob. */
+  read(blobId: string): AsyncIterable<Uint8Array>;
+  /** Nothing happens when there is no such blob. */
+  delete(blobId: string): Promise<void>;
+}
+
+export type FilePurpose = 'file-extract' | 'batch' | 'fine-tune' | 'batch_output';
+
+/** What is known of a file. */
+export interface StoredFile {
+  /** As on the wire: `file-fe-…`, `file-batch-…`, `file-batch_output-…`, or a uuid for native uploads. */
+  readonly fileId: string;
+  /** Counts up over all files: the native service's integer id and the order of lists. */
+  readonly sequence: number;
+  readonly workspaceId: string;
+  readonly keyId: string;
+  readonly name: string;
+  /** Absent for native uploads, which have none. */
+  readonly purpose: FilePurpose | undefined;
+  readonly description: string;
+  readonly bytes: number;
+  readonly md5: string;
+  readonly blobId: string;
+  readonly createdAtMs: number;
+}
+
+export interface FileFilter {
+  readonly purpose?: string | undefined;
+  readonly createdAfterMs?: number | undefined;
+  readonly createdBeforeMs?: number | undefined;
+  /** Only files older than this one, in the order of the list. */
+  readonly afterFileId?: string | undefined;
+  readonly limit: number;
+  readonly offset?: number | undefined;
+}
+
+/** Facts of files. Lists are newest first. */
+export interface FileStore {
+  create(file: Omit<StoredFile, 'sequence'>): StoredFile;
+  find(workspaceId: string, fileId: string): StoredFile | undefined;
+  list(workspaceId: string, filter: FileFilter): { readonly files: readonly StoredFile[]; readonly hasMore: boolean };
+  /** How much a workspace keeps, for its quota. */
+  usage(workspaceId: string): { readonly files: number; readonly bytes: number };
+  /** The blob is the caller's to delete. False when there was no such file. */
+  delete(workspaceId: string, fileId: string): boolean;
+}
