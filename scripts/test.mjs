@@ -1,12 +1,13 @@
 /**
- * `npm test`: install when needed, check types, format and lint, fetch the test weights, run every suite. The last
- * line is always `N passed, N failed, N skipped`; a failed check counts as one failed test.
+ * `npm test`: install when needed, check types, format and lint, fetch the test weights and the Python SDKs, run every
+ * suite. The last line is always `N passed, N failed, N skipped`; a failed check counts as one failed test.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { runChecks } from './checks.mjs';
+import { ensurePythonSdks } from './python-sdks.mjs';
 import { ensureInstalled, findNode, main, ROOT, runNode } from './setup.mjs';
 
 /** Suites on real weights read their file from a variable, and skip with the reason when there is none. */
@@ -22,7 +23,7 @@ await main(async () => {
     await ensureInstalled({ dev: true });
     const node = findNode();
     counts.failed += await runChecks(node);
-    const env = { ...process.env, ...(await fetchWeights(node)) };
+    const env = { ...process.env, ...(await fetchWeights(node)), ...(await preparePython()) };
     addCounts(counts, await runSuites(node, env, process.argv.slice(2)));
   } catch (error) {
     process.stderr.write(`${error.stack ?? error}\n`);
@@ -49,6 +50,15 @@ async function fetchWeights(node) {
     }
   }
   return variables;
+}
+
+/** The variables for the suites that drive Python SDKs. */
+async function preparePython() {
+  if (process.env.ATELIER_TEST_PYTHON) return {};
+  const { python, reason } = await ensurePythonSdks();
+  if (python) return { ATELIER_TEST_PYTHON: python };
+  process.stdout.write(`- suites on the Python SDKs are skipped: ${reason}\n`);
+  return { ATELIER_TEST_PYTHON_MISSING: reason };
 }
 
 function pull(node, name) {
