@@ -8,6 +8,8 @@ const SOURCE = resolve(import.meta.dirname, '../src');
 /** Packages only one folder may import: the web framework stays in http, SQL in stores, the engine in its child. */
 const HOME_OF_PACKAGE: Readonly<Record<string, string>> = {
   fastify: 'http/',
+  ws: 'http/',
+  '@fastify/busboy': 'http/',
   'prom-client': 'http/',
   'better-sqlite3': 'stores/',
   kysely: 'stores/',
@@ -35,7 +37,7 @@ function mayImport(from: string, to: string): boolean {
   if (area === 'stores') return sharesFolder(from, to, 2) || to.startsWith('stores/migrations/');
   if (area === 'http') return to.startsWith('protocols/') || to.startsWith('admin/');
   if (area === 'cli')
-    return to.startsWith('cli/') || to === 'config.ts' || to.startsWith('admin/') || to.startsWith('weights/');
+    return ['cli/', 'admin/', 'weights/', 'record/'].some((folder) => to.startsWith(folder)) || to === 'config.ts';
   if (area === 'weights') return to === 'config.ts' || to.startsWith('weights/');
   return sharesFolder(from, to, 1);
 }

@@ -9,10 +9,17 @@ import type {
   StartEvent,
   TokenLogprob,
 } from './events.ts';
+import type { ContentPart } from './generation.ts';
 import { NO_USAGE, type Usage } from './usage.ts';
 
 export type AssembledBlock =
-  | { readonly type: 'text'; readonly blockId: string; text: string; logprobs?: TokenLogprob[] | undefined }
+  | {
+      readonly type: 'text';
+      readonly blockId: string;
+      text: string;
+      readonly ocrResult?: unknown;
+      logprobs?: TokenLogprob[] | undefined;
+    }
   | { readonly type: 'reasoning'; readonly blockId: string; text: string; signature?: string | undefined }
   | {
       readonly type: 'tool-call';
@@ -33,11 +40,23 @@ export interface AssembledChoice {
   stopText?: string | undefined;
 }
 
+/** What a server-run tool gave back, and where in the answer that was. */
+export interface AssembledToolResult {
+  readonly callId: string;
+  readonly parts: readonly ContentPart[];
+  readonly isError: boolean;
+  /** What was found, told since the result before. */
+  readonly sources: readonly SourceEvent[];
+  /** How many blocks of its choice had opened before it. */
+  readonly position: number;
+}
+
 /** Everything a wire needs for a whole body. */
 export interface GenerationResult {
   readonly start: StartEvent;
   readonly choices: AssembledChoice[];
   readonly sources: SourceEvent[];
+  readonly toolResults: readonly AssembledToolResult[];
   readonly usage: Usage;
   readonly ending: FinishEvent['ending'] | 'failed';
   readonly timings: FinishEvent['timings'];
@@ -54,6 +73,9 @@ export class Assembler {
   readonly #choices: AssembledChoice[] = [];
   readonly #blocks = new Map<string, AssembledBlock>();
   readonly #sources: SourceEvent[] = [];
+  readonly #toolResults: AssembledToolResult[] = [];
+  /** Sources that belong to a result already. */
+  #sourcesTaken = 0;
 
   push(event: GenerationEvent): void {
     switch (event.type) {
@@ -64,7 +86,12 @@ export class Assembler {
         this.#usage = event.usage;
         return;
       case 'text-start':
-        this.#open(event.choice, event.blockId, { type: 'text', blockId: event.blockId, text: '' });
+        this.#open(event.choice, event.blockId, {
+          type: 'text',
+          blockId: event.blockId,
+          text: '',
+          ...(event.ocrResult === undefined ? {} : { ocrResult: event.ocrResult }),
+        });
         return;
       case 'reasoning-start':
         this.#open(event.choice, event.blockId, { type: 'reasoning', blockId: event.blockId, text: '' });
@@ -128,8 +155,16 @@ export class Assembler {
         this.#usage = event.usage;
         this.#error = event.error;
         return;
+      case 'tool-result': {
+        const { callId, parts, isError } = event;
+        const sources = this.#sources.slice(this.#sourcesTaken);
+        this.#sourcesTaken = this.#sources.length;
+        const isCall = (block: AssembledBlock): boolean => block.type === 'tool-call' && block.callId === callId;
+        const position = this.#choices.find(({ blocks }) => blocks.some(isCall))?.blocks.length ?? 0;
+        this.#toolResults.push({ callId, parts, isError, sources, position });
+        return;
+      }
       case 'text-end':
-      case 'tool-result':
       case 'citation':
       case 'progress':
         return;
@@ -144,6 +179,7 @@ export class Assembler {
       start: this.#start,
       choices: this.#choices.toSorted((a, b) => a.index - b.index),
       sources: this.#sources,
+      toolResults: this.#toolResults,
       usage: this.#usage,
       ending: this.#ending,
       timings: this.#timings,

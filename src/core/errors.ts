@@ -103,6 +103,9 @@ export interface ErrorDetails {
   readonly param?: string | undefined;
   /** Whole seconds until a retry may succeed. */
   readonly retryAfterSeconds?: number | undefined;
+  /** With `context-too-long`, as far as known: the tokens of the prompt, and how many there may be. */
+  readonly promptTokens?: number | undefined;
+  readonly maxPromptTokens?: number | undefined;
   /** For the log only. */
   readonly cause?: unknown;
 }
@@ -112,6 +115,8 @@ export class StudioError extends Error {
   readonly code: ErrorCode;
   readonly param: string | undefined;
   readonly retryAfterSeconds: number | undefined;
+  readonly promptTokens: number | undefined;
+  readonly maxPromptTokens: number | undefined;
 
   constructor(code: ErrorCode, message?: string, details: ErrorDetails = {}) {
     super(message ?? ERROR_CODES[code].message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -119,6 +124,8 @@ export class StudioError extends Error {
     this.code = code;
     this.param = details.param;
     this.retryAfterSeconds = details.retryAfterSeconds;
+    this.promptTokens = details.promptTokens;
+    this.maxPromptTokens = details.maxPromptTokens;
   }
 
   get status(): number {

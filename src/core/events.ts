@@ -15,6 +15,8 @@
  *   `error` may cut anything.
  * - At least one `usage` comes before the first block; the last word on usage is in `finish` or `error`.
  * - Block ids are unique in a stream. Deltas are never empty and never split a character.
+ * - `joinsNext` on a delta or progress: it came in one piece with the next delta or the end of its choice (recordings tell). A wire
+ *   whose frames can hold both shows them in one; the others go on as ever.
  *
  * A backend may throw a StudioError before its first event; after that it yields `error` instead.
  */
@@ -53,6 +55,8 @@ export interface TextStartEvent {
   readonly type: 'text-start';
   readonly choice: number;
   readonly blockId: string;
+  /** What an OCR task read, as data beside the text ("OCR", `ocr_result`). */
+  readonly ocrResult?: unknown;
 }
 export interface TextDeltaEvent {
   readonly type: 'text-delta';
@@ -60,6 +64,7 @@ export interface TextDeltaEvent {
   readonly blockId: string;
   readonly text: string;
   readonly logprobs?: readonly TokenLogprob[] | undefined;
+  readonly joinsNext?: boolean | undefined;
 }
 export interface TextEndEvent {
   readonly type: 'text-end';
@@ -77,6 +82,7 @@ export interface ReasoningDeltaEvent {
   readonly choice: number;
   readonly blockId: string;
   readonly text: string;
+  readonly joinsNext?: boolean | undefined;
 }
 export interface ReasoningEndEvent {
   readonly type: 'reasoning-end';
@@ -99,6 +105,7 @@ export interface ToolInputDeltaEvent {
   readonly choice: number;
   readonly blockId: string;
   readonly text: string;
+  readonly joinsNext?: boolean | undefined;
 }
 export interface ToolInputEndEvent {
   readonly type: 'tool-input-end';
@@ -124,6 +131,7 @@ export interface SourceEvent {
   readonly title: string;
   readonly snippet?: string | undefined;
   readonly iconUrl?: string | undefined;
+  readonly siteName?: string | undefined;
 }
 
 export interface CitationEvent {
@@ -140,6 +148,7 @@ export interface ProgressEvent {
   readonly phase: string;
   readonly status: string;
   readonly data?: unknown;
+  readonly joinsNext?: boolean | undefined;
 }
 
 export type ChoiceEndReason = 'stop' | 'stop-text' | 'length' | 'tool-calls' | 'content-filter' | 'context-full';

@@ -15,10 +15,17 @@ export interface BlobStore {
    * `maxBytes`, and whatever the source throws; nothing is left behind then.
    */
   write(source: AsyncIterable<Uint8Array | string>, maxBytes: number): Promise<StoredBlob>;
+  /** Another blob of the same bytes, to be deleted by itself. Throws `not-found` when there is no such blob. */
+  copy(blobId: string): Promise<string>;
   /** Throws `not-found` when there is no such blob. */
   read(blobId: string): AsyncIterable<Uint8Array>;
   /** Nothing happens when there is no such blob. */
   delete(blobId: string): Promise<void>;
+  /**
+   * Deletes what a killed process wrote and nobody knows of; to be called before anything is written. Returns how many
+   * blobs that were.
+   */
+  deleteAllBut(keptIds: ReadonlySet<string>): Promise<number>;
 }
 
 export type FilePurpose = 'file-extract' | 'batch' | 'fine-tune' | 'batch_output';
@@ -41,8 +48,12 @@ export interface StoredFile {
   readonly createdAtMs: number;
 }
 
+export type NewFile = Omit<StoredFile, 'sequence'>;
+
 export interface FileFilter {
   readonly purpose?: string | undefined;
+  /** Leaves native uploads out, which the compatible service does not show. */
+  readonly hasPurpose?: true | undefined;
   readonly createdAfterMs?: number | undefined;
   readonly createdBeforeMs?: number | undefined;
   /** Only files older than this one, in the order of the list. */
@@ -53,7 +64,7 @@ export interface FileFilter {
 
 /** Facts of files. Lists are newest first. */
 export interface FileStore {
-  create(file: Omit<StoredFile, 'sequence'>): StoredFile;
+  create(file: NewFile): StoredFile;
   find(workspaceId: string, fileId: string): StoredFile | undefined;
   list(workspaceId: string, filter: FileFilter): { readonly files: readonly StoredFile[]; readonly hasMore: boolean };
   /** How much a workspace keeps, for its quota. */

@@ -178,6 +178,8 @@ export interface Thinking {
   readonly effort?: string | undefined;
   /** Earlier reasoning goes into the prompt (`preserve_thinking`). */
   readonly keepsHistory?: boolean | undefined;
+  /** Whatever `keepsHistory` says, the reasoning since the last user text does: a model thinks on between its calls. */
+  readonly keepsLoop?: boolean | undefined;
 }
 
 /** What an earlier call is continued from; one feature turns it into turns. */

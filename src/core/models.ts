@@ -17,6 +17,9 @@ export interface ModelAbilities {
   readonly video: boolean;
 }
 
+/** The services of the vendor's native API that generate text. */
+export type NativeService = 'text-generation' | 'multimodal-generation';
+
 /** Sampling the vendor's service uses when the caller says nothing; null where unknown. */
 export interface SamplingDefaults {
   readonly temperature: number | null;
@@ -54,8 +57,16 @@ export interface ModelCard {
   readonly maxOutput: number | null;
   readonly maxOutputIncludesReasoning: boolean;
   readonly abilities: ModelAbilities;
+  /** Prompts are kept for later calls, asked or not. Absent: nobody knows. */
+  readonly hasContextCache?: boolean | undefined;
   readonly defaultSampling: SamplingDefaults;
-  readonly surfaces: { readonly chat: boolean; readonly responses: boolean; readonly messages: boolean };
+  readonly surfaces: {
+    readonly chat: boolean;
+    readonly responses: boolean;
+    readonly messages: boolean;
+    /** The one native service that takes the model; `none` takes it. Absent: nobody knows, so each may. */
+    readonly native?: NativeService | 'none' | undefined;
+  };
 }
 
 /** Looks models up. */

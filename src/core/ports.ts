@@ -39,6 +39,8 @@ export interface Account {
   readonly name: string;
   /** Files, responses, conversations and batches belong to a workspace: every key of it sees them. */
   readonly workspaceId: string;
+  /** Called with a temporary key, which may not make another. */
+  readonly isTemporary?: boolean | undefined;
 }
 
 /** The workspace of every key, as long as there is only one. */
@@ -142,6 +144,8 @@ export interface Receipt {
   readonly requestId: string;
   readonly protocol: string;
   readonly keyId: string;
+  /** A line of a batch costs half, and nothing when it failed. */
+  readonly priority: CallContext['priority'];
   readonly model: string;
   readonly servedBy: string;
   readonly usage: Usage;
@@ -182,8 +186,18 @@ export interface KeyStore {
   list(): StoredKey[];
   /** False when there is no such key or it was revoked before. */
   revoke(id: string): boolean;
-  /** The live key of a secret; compares in constant time. */
-  verify(secret: string): StoredKey | undefined;
+  /** The live key of a secret, for a temporary one the key it was made from; compares in constant time. */
+  verify(secret: string): VerifiedKey | undefined;
+}
+
+export interface VerifiedKey extends StoredKey {
+  readonly isTemporary?: true | undefined;
+}
+
+/** Short-lived secrets that stand for a key: they can do what it can and die with it. */
+export interface TemporaryKeys {
+  /** Undefined when the key is not live. */
+  createTemporary(keyId: string, ttlMs: number): { readonly secret: string; readonly expiresAtMs: number } | undefined;
 }
 
 /** The first event of a stream. */

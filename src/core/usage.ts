@@ -8,7 +8,27 @@ export interface Usage {
   readonly output: OutputUsage;
   /** Calls of server-run tools by kind. */
   readonly hostedTools?: { readonly [kind: string]: number } | undefined;
+  /**
+   * What the source told, where it did not tell all: services leave counts out, by model and by year, and a recording
+   * has to come back as it was. A count that was not told is 0. Absent: everything is known.
+   */
+  readonly told?: readonly UsageCount[] | undefined;
 }
+
+/** A count, or a group of counts, that a source may leave out. */
+export type UsageCount =
+  | 'input'
+  | 'output'
+  | 'total'
+  /** The group of cached tokens; it may be there and empty. */
+  | 'cache'
+  | 'cached-read'
+  /** The input by kind (text, image…), in a group of its own. */
+  | 'input-kinds'
+  /** Media counts beside the totals. */
+  | 'media'
+  | 'reasoning'
+  | 'output-text';
 
 export interface InputUsage {
   readonly total: number;
@@ -27,6 +47,8 @@ export interface OutputUsage {
   readonly total: number;
   readonly reasoning: number;
   readonly audio: number;
+  /** Tokens of text as the source counts them, where it does: some count reasoning in. */
+  readonly text?: number | undefined;
 }
 
 export const NO_USAGE: Usage = {

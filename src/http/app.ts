@@ -7,10 +7,11 @@ import { StudioError } from '../core/errors.ts';
 import type { Account, BackendHealth, Clock, IdSource, KeyStore, Logger } from '../core/ports.ts';
 import type { Wire } from '../protocols/protocol.ts';
 import type { ServePorts } from '../protocols/serve.ts';
+import { wireOf } from '../protocols/wire-of.ts';
 import type { MetricsRegistry } from './observe.ts';
 import { fromFramework, refuse } from './refusals.ts';
-import { addWires, wireOf } from './routes.ts';
-import { addSockets } from './websocket.ts';
+import { addWires } from './routes.ts';
+import { addSockets, isSocketUpgrade } from './websocket.ts';
 
 export interface AppPorts {
   readonly wires: readonly Wire[];
@@ -47,10 +48,12 @@ export function createApp(ports: AppPorts): FastifyInstance {
     bodyLimit: ports.maxMediaBodyBytes,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
-    // A long generation must never be cut by a socket timer; clients that stall while sending are (requestTimeout).
+    // A long generation must never be cut by a socket timer; clients that stall while sending are (requestTimeout), after
+    // as long as a file of 500 MB may take on a slow line.
     connectionTimeout: 0,
-    requestTimeout: 120_000,
+    requestTimeout: 3_600_000,
     keepAliveTimeout: 75_000,
+    http: { shouldUpgradeCallback: isSocketUpgrade },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
   });
   app.decorateRequest('account', undefined);

@@ -8,7 +8,7 @@ const keys: KeyStore = {
   create: () => ({ key, secret: '' }),
   list: () => [key],
   revoke: () => false,
-  verify: (secret) => (secret === 'sk-right' ? key : undefined),
+  verify: (secret) => (secret === 'sk-right' ? key : secret === 'st-right' ? { ...key, isTemporary: true } : undefined),
 };
 
 describe('authenticate', () => {
@@ -20,6 +20,15 @@ describe('authenticate', () => {
     [{ authorization: 'Bearer sk-right', 'x-api-key': 'sk-wrong' }],
   ])('knows the key in %o', (headers) => {
     expect(authenticate(headers, keys, true)).toEqual({ keyId: 'key-1', name: 'ci', workspaceId: 'default' });
+  });
+
+  it('tells a temporary key from its parent', () => {
+    expect(authenticate({ authorization: 'Bearer st-right' }, keys, true)).toEqual({
+      keyId: 'key-1',
+      name: 'ci',
+      workspaceId: 'default',
+      isTemporary: true,
+    });
   });
 
   it.each([

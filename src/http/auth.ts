@@ -1,7 +1,7 @@
 /** Who calls: the key of a request, in either spelling the service knows. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { StudioError } from '../core/errors.ts';
-import { type Account, DEFAULT_WORKSPACE_ID, type KeyStore } from '../core/ports.ts';
+import { type Account, DEFAULT_WORKSPACE_ID, type KeyStore, type VerifiedKey } from '../core/ports.ts';
 
 /** Who calls where no key is asked for. */
 export const ANYONE: Account = { keyId: 'anonymous', name: 'anonymous', workspaceId: DEFAULT_WORKSPACE_ID };
@@ -15,10 +15,15 @@ export function authenticate(headers: IncomingHttpHeaders, keys: KeyStore, isReq
   const secrets = secretsOf(headers);
   for (const secret of secrets) {
     const key = keys.verify(secret);
-    if (key) return { keyId: key.id, name: key.name, workspaceId: DEFAULT_WORKSPACE_ID };
+    if (key) return accountOf(key);
   }
   if (!isRequired) return ANYONE;
   throw new StudioError(secrets.length === 0 ? 'missing-api-key' : 'invalid-api-key');
+}
+
+function accountOf({ id, name, isTemporary }: VerifiedKey): Account {
+  const account = { keyId: id, name, workspaceId: DEFAULT_WORKSPACE_ID };
+  return isTemporary ? { ...account, isTemporary } : account;
 }
 
 function secretsOf({ authorization, 'x-api-key': apiKey }: IncomingHttpHeaders): string[] {

@@ -48,6 +48,24 @@ function form(): FormData {
 }
 
 describe('the parts of a multipart body', () => {
+  it('keep the bytes of a file whose reader takes its time over the fields before it', async () => {
+    const { url } = await serverOf(async (request) => {
+      for await (const part of partsOf(request)) {
+        for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+        if (part.type === 'field') continue;
+        let bytes = 0;
+        for await (const piece of part.bytes) bytes += piece.length;
+        return bytes;
+      }
+      return undefined;
+    });
+    const data = new FormData();
+    for (const name of ['key', 'policy', 'signature']) data.append(name, 'x');
+    data.append('file', new Blob(['x'.repeat(300_000)]), 'a.txt');
+    const response = await fetch(url, { method: 'POST', body: data });
+    expect(await response.json()).toBe(300_000);
+  });
+
   it('come in their order, files whole', async () => {
     const { url } = await serverOf(readAll);
     const response = await fetch(url, { method: 'POST', body: form() });

@@ -17,7 +17,7 @@ const MAX_PARTS = 100;
 export async function* partsOf(request: IncomingMessage): AsyncGenerator<BodyPart> {
   const queue = new PartQueue();
   const parser = parserOf(request);
-  let file: Readable | undefined;
+  const files = new Map<BodyPart, Readable>();
   parser.on('field', (name, value, isNameCut, isValueCut) => {
     if (isNameCut || isValueCut) queue.fail(new StudioError('body-too-large'));
     else queue.push({ type: 'field', name, value });
@@ -25,8 +25,10 @@ export async function* partsOf(request: IncomingMessage): AsyncGenerator<BodyPar
   parser.on('file', (name, bytes, fileName, _encoding, contentType) => {
     // Without a listener an error of a part that nobody reads any more would end the process.
     bytes.on('error', (thrown) => queue.fail(malformed(thrown)));
-    file = bytes as Readable;
-    queue.push({ type: 'file', name, fileName: fileName ?? '', contentType, bytes: bytesOf(file) });
+    const file = bytes as Readable;
+    const part: BodyPart = { type: 'file', name, fileName: fileName ?? '', contentType, bytes: bytesOf(file) };
+    files.set(part, file);
+    queue.push(part);
   });
   parser.on('partsLimit', () => queue.fail(new StudioError('body-too-large')));
   parser.on('error', (thrown) => queue.fail(malformed(thrown)));
@@ -35,13 +37,15 @@ export async function* partsOf(request: IncomingMessage): AsyncGenerator<BodyPar
     if (request.complete) return;
     const left = new Error('the client left');
     queue.fail(malformed(left));
-    file?.destroy(left);
+    for (const file of files.values()) file.destroy(left);
   });
   request.pipe(parser);
   try {
     for (let part = await queue.take(); part !== undefined; part = await queue.take()) {
       yield part;
-      file?.resume();
+      // Only its own bytes: those of a file behind it may be here already, and somebody will want them.
+      files.get(part)?.resume();
+      files.delete(part);
     }
   } finally {
     request.unpipe(parser);

@@ -9,7 +9,12 @@ export function refuse(wire: Wire, request: FastifyRequest, reply: FastifyReply,
   return reply
     .status(status)
     .headers({ ...headers, 'x-request-id': request.id })
-    .send(typeof body === 'string' ? body : JSON.stringify(body));
+    .send(typeof body === 'string' ? body : jsonBytes(body));
+}
+
+/** JSON as bytes: to a text the framework would add a charset, which the service does not. */
+export function jsonBytes(body: unknown): Buffer {
+  return Buffer.from(JSON.stringify(body));
 }
 
 /** What the framework or a handler threw, as a StudioError. */

@@ -8,7 +8,7 @@ import { serveGeneration } from '../protocols/serve.ts';
 import type { AppPorts } from './app.ts';
 import { ANYONE, authenticate } from './auth.ts';
 import { partsOf } from './multipart.ts';
-import { fromFramework, refuse } from './refusals.ts';
+import { fromFramework, jsonBytes, refuse } from './refusals.ts';
 import { ResponseWriter } from './reply-writer.ts';
 
 /** Adds the generations and resources of every wire. A known path asked by another method is refused as such. */
@@ -46,21 +46,6 @@ function refuseOtherMethods(app: FastifyInstance, url: string, wire: Wire, taken
 }
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
-
-/** The wire whose prefix is the longest that the path begins with, else the first wire. */
-export function wireOf(url: string, wires: readonly Wire[]): Wire {
-  let found = wires[0];
-  let longest = 0;
-  for (const wire of wires) {
-    for (const prefix of wire.prefixes) {
-      if (prefix.length <= longest || !url.startsWith(prefix)) continue;
-      longest = prefix.length;
-      found = wire;
-    }
-  }
-  if (!found) throw new Error('no wire is registered');
-  return found;
-}
 
 /** Lets a request in: refuses while the server is closing, and finds out who calls. */
 function admit(request: FastifyRequest, ports: AppPorts): Account {
@@ -141,9 +126,8 @@ async function answer(route: ResourceRoute, request: FastifyRequest, reply: Fast
   });
   reply.status(status).headers({ 'x-request-id': request.id, ...headers });
   if (stream) return reply.send(Readable.from(stream));
-  // Hand-written JSON: the framework would add a charset that the service does not.
   if (typeof body === 'string' || body === undefined) return reply.send(body);
-  return reply.header('content-type', 'application/json').send(JSON.stringify(body));
+  return reply.header('content-type', 'application/json').send(jsonBytes(body));
 }
 
 async function* noParts(): AsyncGenerator<BodyPart> {}

@@ -126,6 +126,13 @@ export function errorReply(error: StudioError, requestId: string, idPrefix: stri
   };
 }
 
+/** As `errorReply`, in the gateway's form whoever refused: for resources of which no error was recorded. */
+export function gatewayErrorReply(error: StudioError, requestId: string): ErrorReply {
+  const { code, type } = WIRE_ERRORS[error.code];
+  const body = { error: { message: messageOf(error), type, param: error.param ?? null, code }, request_id: requestId };
+  return { ...errorReply(error, requestId, ''), body };
+}
+
 /** What tells the SDKs whether and when to try again (client-behaviour §7). */
 function retryHeaders(error: StudioError): { [name: string]: string } {
   const { retryAfterSeconds: usualSeconds, shouldNotRetry } = WIRE_ERRORS[error.code];

@@ -9,11 +9,18 @@
  * `encode.ts`, `errors.ts`, `index.ts`. Adding a wire is such a folder and one line in `protocols/index.ts`.
  */
 import type { GenerationResult } from '../core/assemble.ts';
+import type { BatchStore, Webhooks } from '../core/batches.ts';
+import type { ConversationStore } from '../core/conversations.ts';
 import type { StudioError } from '../core/errors.ts';
 import type { GenerationEvent } from '../core/events.ts';
+import type { BlobStore, FileStore } from '../core/files.ts';
 import type { GenerationRequest } from '../core/generation.ts';
 import type { ModelCard, ModelCatalogue } from '../core/models.ts';
-import type { Account, CallContext, Clock, IdSource, Logger, TokenCounter } from '../core/ports.ts';
+import type { Account, CallContext, Clock, IdSource, Logger, TemporaryKeys, TokenCounter } from '../core/ports.ts';
+import type { ResponseStore } from '../core/responses.ts';
+import type { Sealer } from '../core/sealing.ts';
+import type { TaskStore } from '../core/tasks.ts';
+import type { UploadStore } from '../core/uploads.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 import type { RunningCalls } from './running-calls.ts';
 
@@ -71,17 +78,18 @@ export interface GenerationProtocol<Plan extends ReplyPlan = ReplyPlan> {
   createEncoder(plan: Plan): Encoder;
   /** The JSON body of a plain reply. */
   encodeResult(result: GenerationResult, plan: Plan): unknown;
-  /** `plan` is undefined when decoding failed. */
-  encodeError(error: StudioError, requestId: string, plan: Plan | undefined): ErrorReply;
+  /** `plan` is undefined when decoding failed; `headers` are the request's, as a wire may be asked for a stream by them. */
+  encodeError(error: StudioError, requestId: string, plan: Plan | undefined, headers?: Headers): ErrorReply;
   /** A frame that keeps an idle stream open without saying anything. */
   readonly keepAliveFrame: string;
   /** Headers of every reply of this protocol besides `x-request-id`, also of refusals. */
   replyHeaders?(requestId: string, plan: Plan | undefined): { readonly [name: string]: string };
   /**
    * Looks up what the request continues (stored history), after decoding and before anything is generated. May refuse.
-   * Where it took something that must be given back (a conversation's turn), `settle` is called in any case.
+   * Where it took something that must be given back (a conversation's turn), `settle` is called in any case. `signal`
+   * aborts when nobody waits for the reply any more.
    */
-  prepare?(decoded: Decoded<Plan>, info: DecodeInfo): Promise<Decoded<Plan>>;
+  prepare?(decoded: Decoded<Plan>, info: DecodeInfo, signal: AbortSignal): Promise<Decoded<Plan>>;
   /**
    * Called once for every call whose `prepare` returned, before the terminal frames or the plain body go out, so that
    * what a client reads as done can be found. `result` is undefined when the call was refused before its first event.
@@ -145,7 +153,7 @@ export interface SocketRoute {
   readonly path: string;
   /** A larger frame closes the socket with 1009. */
   readonly maxFrameBytes: number;
-  /** A socket on which nothing was sent or received for so long is closed with 1001. */
+  /** A socket on which no call runs and no frame came or went for so long is closed with 1001. */
   readonly idleMs: number;
   readonly open: (socket: WireSocket, call: SocketCall) => void;
 }
@@ -214,8 +222,27 @@ export interface WirePorts {
   /** Every model a caller may ask for, with its route. */
   listModels(): readonly ListedModel[];
   findModel(id: string): ListedModel | undefined;
+  readonly files: FileStore;
+  /** Bytes of files, and of what batches read. */
+  readonly blobs: BlobStore;
+  /** What the files of a workspace may come to. */
+  readonly fileQuota: { readonly maxFiles: number; readonly maxBytes: number };
+  readonly batches: BatchStore;
+  /** Lines of batches that are generated side by side. */
+  readonly batchConcurrency: number;
+  readonly webhooks: Webhooks;
+  /** Temporary uploads, their bytes in a store of their own. */
+  readonly uploads: UploadStore;
+  readonly uploadBlobs: BlobStore;
+  readonly tasks: TaskStore;
+  readonly temporaryKeys: TemporaryKeys;
   /** Counts and splits text as the model that would answer does. */
   readonly tokens: TokenCounter;
+  readonly responses: ResponseStore;
+  readonly conversations: ConversationStore;
+  readonly sealer: Sealer;
+  /** How long a response can be read and continued. */
+  readonly responseRetentionMs: number;
   /** Calls that outlive their clients. */
   readonly running: RunningCalls;
   /** Serves a call to any path of any wire from within, as if a client had sent it. */

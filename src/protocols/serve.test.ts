@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { fixedClock } from '../../test/support/context.ts';
+import { countingIds, fixedClock, silentLog } from '../../test/support/context.ts';
+import { StudioError } from '../core/errors.ts';
+import { CallGate } from './call-gate.ts';
+import { FrameWriter } from './frame-writer.ts';
+import type { GenerationProtocol } from './protocol.ts';
 import type { ReplyWriter } from './reply-writer.ts';
-import { KeepAlives } from './serve.ts';
+import { RunningCalls } from './running-calls.ts';
+import { type Generate, KeepAlives, type ServePorts, serveGeneration } from './serve.ts';
 
 function writerAt(lastWriteMs: number): ReplyWriter & { written: string[]; started: number } {
   return {
@@ -45,5 +50,91 @@ describe('KeepAlives', () => {
     expect(busy.written).toEqual([]);
     expect(over.written).toEqual([]);
     keepAlives.close();
+  });
+});
+
+/** Frames are the types of the events. */
+const showing: GenerationProtocol = {
+  id: 'test',
+  paths: [],
+  decodeRequest: (body) => ({ request: body as never, plan: { isStreaming: true } }),
+  createEncoder: () => ({
+    push: (event) => (event.type === 'error' ? `error:${event.error.code}\n` : `${event.type}\n`),
+  }),
+  encodeResult: () => ({}),
+  encodeError: ({ code }) => ({ status: 400, headers: {}, body: code }),
+  keepAliveFrame: 'keep-alive\n',
+};
+
+function served(protocol: GenerationProtocol, generate: Generate) {
+  const clock = fixedClock();
+  const seen: unknown[] = [];
+  const writer = new FrameWriter(
+    {
+      onFrame: (frame) => seen.push(frame),
+      onBody: (status, body) => seen.push([status, body]),
+      onEnd: () => seen.push('end'),
+    },
+    clock,
+  );
+  const keepAlives = new KeepAlives(clock);
+  const ports: ServePorts = {
+    generate,
+    clock,
+    ids: countingIds(),
+    log: silentLog,
+    keepAlives,
+    gate: new CallGate(),
+    running: new RunningCalls(),
+    shutdownSignal: new AbortController().signal,
+  };
+  const account = { keyId: 'k', name: 'k', workspaceId: 'w' };
+  const exchange = { requestId: 'r', account, headers: {}, query: new URLSearchParams(), body: '{}', writer };
+  const done = serveGeneration(protocol, exchange, ports);
+  const beSilent = (): void => {
+    clock.advance(KeepAlives.SILENCE_MS);
+    keepAlives.sweep();
+  };
+  return { seen, done, beSilent };
+}
+
+describe('a refusal', () => {
+  const refusing =
+    (after: Promise<void>): Generate =>
+    () => ({
+      [Symbol.asyncIterator]: () => ({
+        next: async () => {
+          await after;
+          throw new StudioError('queue-full');
+        },
+      }),
+    });
+
+  it('is a status before the first byte', async () => {
+    const { seen, done } = served(showing, refusing(Promise.resolve()));
+    await done;
+    expect(seen).toEqual([[400, 'queue-full'], 'end']);
+  });
+
+  it('is told in the stream once a keep-alive has begun it', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { seen, done, beSilent } = served(showing, refusing(promise));
+    beSilent();
+    resolve();
+    await done;
+    expect(seen).toEqual(['keep-alive', 'start', 'error:queue-full', 'end']);
+  });
+
+  it('of a call that would be accepted is read instead', async () => {
+    const accepting: GenerationProtocol = { ...showing, encodeAccepted: () => ({ status: 'queued' }) };
+    const refused = served(accepting, refusing(Promise.resolve()));
+    await refused.done;
+    expect(refused.seen).toEqual([[400, 'queue-full'], 'end']);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const accepted = served(accepting, refusing(promise));
+    await new Promise((next) => setImmediate(next));
+    expect(accepted.seen).toEqual([[200, { status: 'queued' }], 'end']);
+    resolve();
+    await accepted.done;
   });
 });

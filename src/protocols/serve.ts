@@ -9,11 +9,13 @@
  * - When the client leaves, the signal aborts at once and the stream is read to its end without writing, so that its
  *   usage is settled.
  */
+import { setImmediate } from 'node:timers/promises';
 import { Assembler, type GenerationResult } from '../core/assemble.ts';
 import { StudioError, toStudioError } from '../core/errors.ts';
 import type { GenerationEvent, GenerationStream } from '../core/events.ts';
 import type { GenerationRequest } from '../core/generation.ts';
-import type { Account, CallContext, Clock, IdSource, Logger } from '../core/ports.ts';
+import { type Account, type CallContext, type Clock, type IdSource, type Logger, startOf } from '../core/ports.ts';
+import { NO_USAGE } from '../core/usage.ts';
 import type { CallGate } from './call-gate.ts';
 import { silentWriter } from './frame-writer.ts';
 import type { Decoded, DecodeInfo, GenerationProtocol, Headers, ReplyPlan } from './protocol.ts';
@@ -63,15 +65,18 @@ export async function serveGeneration<Plan extends ReplyPlan>(
 ): Promise<void> {
   const reply = new Reply(protocol, exchange, ports);
   ports.gate.enter();
+  let call: Call | undefined;
   try {
     const info = decodeInfoOf(exchange, ports);
     let decoded = protocol.decodeRequest(parseBody(exchange.body), info);
     reply.plan = decoded.plan;
-    if (protocol.prepare) decoded = await protocol.prepare(decoded, info);
-    await generateReply(reply, decoded, info.receivedAtMs);
+    call = startCall(reply, decoded.plan, info.receivedAtMs);
+    if (protocol.prepare) decoded = await protocol.prepare(decoded, info, call.context.signal);
+    await generateReply(reply, decoded, call);
   } catch (thrown) {
-    reply.fail(thrown);
+    reply.fail(call?.failure() ?? thrown);
   } finally {
+    call?.end();
     ports.gate.leave();
   }
 }
@@ -100,11 +105,18 @@ class Reply<Plan extends ReplyPlan> {
     return { ...this.protocol.replyHeaders?.(this.exchange.requestId, this.plan), ...more };
   }
 
-  refuse(thrown: unknown): void {
+  /** What is thrown as the client reads it; what nobody expected goes to the log. */
+  errorOf(thrown: unknown): StudioError {
     const { requestId } = this.exchange;
     const error = toStudioError(thrown);
     if (error.code === 'internal') this.ports.log.error({ requestId, cause: stackOf(error.cause) }, 'internal error');
-    const { status, headers, body } = this.protocol.encodeError(error, requestId, this.plan);
+    return error;
+  }
+
+  refuse(thrown: unknown): void {
+    const { requestId, headers: asked } = this.exchange;
+    const error = this.errorOf(thrown);
+    const { status, headers, body } = this.protocol.encodeError(error, requestId, this.plan, asked);
     this.writer.sendBody(status, this.headers(headers), body);
   }
 
@@ -122,24 +134,46 @@ class Reply<Plan extends ReplyPlan> {
 async function generateReply<Plan extends ReplyPlan>(
   reply: Reply<Plan>,
   { request, plan }: Decoded<Plan>,
-  receivedAtMs: number,
+  call: Call,
 ): Promise<void> {
   const { protocol, ports } = reply;
   reply.plan = plan;
-  const call = startCall(reply, plan, receivedAtMs);
   const settlement = protocol.settle && new Settlement(async (result) => protocol.settle?.(plan, result));
   try {
-    const stream = ports.generate(request, call.context);
+    let stream = ports.generate(request, call.context);
     const accepted = protocol.encodeAccepted?.(plan);
     if (accepted !== undefined) {
+      stream = await unlessRefused(stream);
       reply.writer.sendBody(200, reply.headers(), accepted);
       reply.writer = silentWriter(ports.clock);
     }
-    if (plan.isStreaming || accepted !== undefined) await streamReply(reply, plan, stream, call, settlement);
+    const isStreamed = plan.isStreaming || accepted !== undefined;
+    if (isStreamed) await streamReply(reply, { request, plan }, stream, call, settlement);
     else await plainReply(reply, plan, stream, call, settlement);
   } finally {
-    call.end();
     await settlement?.end();
+  }
+}
+
+/**
+ * Begins a stream whose caller is told at once that it was accepted: what is refused without waiting for anything (by
+ * validation, by a full queue) is thrown here, so that the caller reads it instead.
+ */
+async function unlessRefused(stream: GenerationStream): Promise<GenerationStream> {
+  const events = stream[Symbol.asyncIterator]();
+  const first = events.next();
+  await Promise.race([first, setImmediate()]);
+  return begunStream(first, events);
+}
+
+async function* begunStream(
+  first: Promise<IteratorResult<GenerationEvent>>,
+  events: AsyncIterator<GenerationEvent>,
+): GenerationStream & AsyncGenerator<GenerationEvent> {
+  try {
+    for (let next = await first; !next.done; next = await events.next()) yield next.value;
+  } finally {
+    await events.return?.();
   }
 }
 
@@ -208,7 +242,8 @@ function startCall<Plan extends ReplyPlan>(reply: Reply<Plan>, plan: Plan, recei
     context: {
       requestId: exchange.requestId,
       protocol: protocol.id,
-      isStreaming: plan.isStreaming,
+      // A call of a batch has no connection that could time out, so models that demand streaming answer it.
+      isStreaming: plan.isStreaming || exchange.priority === 'batch',
       account: exchange.account,
       priority: exchange.priority ?? 'live',
       signal: controller.signal,
@@ -224,7 +259,7 @@ function startCall<Plan extends ReplyPlan>(reply: Reply<Plan>, plan: Plan, recei
 
 async function streamReply<Plan extends ReplyPlan>(
   reply: Reply<Plan>,
-  plan: Plan,
+  { request, plan }: Decoded<Plan>,
   stream: GenerationStream,
   call: Call,
   settlement: Settlement | undefined,
@@ -234,8 +269,10 @@ async function streamReply<Plan extends ReplyPlan>(
   let headers = reply.headers(STREAM_HEADERS);
   const keepAlive = ports.keepAlives.watch(writer, () => headers, protocol.keepAliveFrame);
   let refusal: StudioError | undefined;
+  let hasEvents = false;
   try {
     for await (const each of stream) {
+      hasEvents = true;
       const event = cutByUs(each, call);
       if (event.type === 'start') headers = { ...headers, 'x-atelier-backend': event.servedBy };
       if (settlement) await settlement.push(event);
@@ -251,6 +288,12 @@ async function streamReply<Plan extends ReplyPlan>(
       const drained = writer.drained();
       if (drained) await drained;
     }
+  } catch (thrown) {
+    if (hasEvents || !writer.hasStarted) throw thrown;
+    // A keep-alive has sent the headers: the refusal can only be told in the stream.
+    const error = reply.errorOf(call.failure() ?? thrown);
+    const start = encoder.push(startOf(request, call.context));
+    writer.write(start + encoder.push({ type: 'error', error, usage: NO_USAGE }));
   } finally {
     keepAlive.stop();
   }
@@ -265,7 +308,9 @@ async function plainReply<Plan extends ReplyPlan>(
   call: Call,
   settlement: Settlement | undefined,
 ): Promise<void> {
-  const timer = setTimeout(() => call.abort('cancelled'), PLAIN_REPLY_TIMEOUT_MS);
+  // Nobody waits at a connection for a line of a batch, which may have to wait for live calls far longer than this.
+  const isLive = call.context.priority === 'live';
+  const timer = isLive ? setTimeout(() => call.abort('cancelled'), PLAIN_REPLY_TIMEOUT_MS) : undefined;
   try {
     const assembler = new Assembler();
     for await (const each of stream) {

@@ -10,15 +10,6 @@ afterAll(() => server.close());
 
 const messages = [{ role: 'user', content: 'one two three' }];
 
-/** Resolves when there is a receipt more than before; the call ends on its own time. */
-async function receiptAfter(count: number) {
-  for (;;) {
-    const receipts = await server.receipts();
-    if (receipts.length > count) return receipts.at(-1);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
 describe('a stream', () => {
   it('is frames of one data line, the last one [DONE]', async () => {
     const response = await server.chat({ model: 'qwen-plus', messages, stream: true });
@@ -69,10 +60,10 @@ describe('a stream', () => {
     const reader = response.body?.getReader();
     await reader?.read();
     leaving.abort();
-    const receipt = await receiptAfter(before);
-    expect(receipt?.ending).toBe('client-gone');
-    expect(receipt?.outputTokens).toBeGreaterThan(0);
-    expect(receipt?.outputTokens).toBeLessThan(2000);
+    const receipt = await server.receiptAfter(before);
+    expect(receipt.ending).toBe('client-gone');
+    expect(receipt.outputTokens).toBeGreaterThan(0);
+    expect(receipt.outputTokens).toBeLessThan(2000);
     expect(await server.metric('atelier_calls_active')).toBe(0);
   });
 });

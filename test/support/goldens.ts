@@ -101,7 +101,7 @@ function decoded<Plan extends ReplyPlan>(protocol: GenerationProtocol<Plan>, { h
     return { canonical: JSON.parse(JSON.stringify(protocol.decodeRequest(wire, goldenInfo(headers)))) };
   } catch (thrown) {
     if (!(thrown instanceof StudioError)) throw thrown;
-    const { status, body } = protocol.encodeError(thrown, GOLDEN_REQUEST_ID, undefined);
+    const { status, body } = protocol.encodeError(thrown, GOLDEN_REQUEST_ID, undefined, headers ?? {});
     return { error: { status, body } };
   }
 }

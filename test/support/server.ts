@@ -20,6 +20,8 @@ export interface TestServer {
   chat(body: unknown, init?: RequestInit): Promise<Response>;
   /** Receipts written so far, oldest first. */
   receipts(): Promise<StoredReceipt[]>;
+  /** The newest receipt once there are more than `count`: a call whose client has left ends on its own time. */
+  receiptAfter(count: number): Promise<StoredReceipt>;
   metric(name: string): Promise<number>;
   close(): Promise<void>;
 }
@@ -44,6 +46,16 @@ export async function startTestServer(flags: ConfigFlags = {}, options: StartOpt
   const running = await startServer(config, { log: silentLog, ...options });
   await running.ready;
   const openAiBaseUrl = `${running.baseUrl}/compatible-mode/v1`;
+  const receipts = async (): Promise<StoredReceipt[]> => {
+    await running.flush();
+    return database.sqlite
+      .prepare<[], StoredReceipt>(
+        `SELECT request_id AS requestId, ending, error_code AS errorCode, model, served_by AS servedBy, input_total AS inputTokens,
+           input_cached_read AS cachedTokens, output_total AS outputTokens, output_reasoning AS reasoningTokens
+         FROM receipts ORDER BY id`,
+      )
+      .all();
+  };
   return {
     running,
     openAiBaseUrl,
@@ -56,15 +68,14 @@ export async function startTestServer(flags: ConfigFlags = {}, options: StartOpt
         ...init,
         headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json', ...init.headers },
       }),
-    receipts: async () => {
-      await running.flush();
-      return database.sqlite
-        .prepare<[], StoredReceipt>(
-          `SELECT request_id AS requestId, ending, error_code AS errorCode, model, served_by AS servedBy, input_total AS inputTokens,
-             input_cached_read AS cachedTokens, output_total AS outputTokens, output_reasoning AS reasoningTokens
-           FROM receipts ORDER BY id`,
-        )
-        .all();
+    receipts,
+    receiptAfter: async (count) => {
+      for (;;) {
+        const written = await receipts();
+        const newest = written.at(-1);
+        if (newest && written.length > count) return newest;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
     },
     metric: async (name) => {
       const text = await (await fetch(`${running.baseUrl}/metrics`)).text();

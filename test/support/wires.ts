@@ -1,8 +1,53 @@
 /** What a wire's registration and its resource routes are given, for tests. */
+
+import type { BatchStore } from '../../src/core/batches.ts';
 import { StudioError } from '../../src/core/errors.ts';
+import type { BlobStore, FileStore } from '../../src/core/files.ts';
+import type { UploadStore } from '../../src/core/uploads.ts';
 import type { BodyPart, ResourceReply, ResourceRequest, Wire, WirePorts } from '../../src/protocols/protocol.ts';
 import { RunningCalls } from '../../src/protocols/running-calls.ts';
 import { countingIds, fixedClock, silentLog } from './context.ts';
+
+/** Keeps nothing. */
+const noFiles: FileStore = {
+  create: () => {
+    throw new StudioError('internal');
+  },
+  find: () => undefined,
+  list: () => ({ files: [], hasMore: false }),
+  usage: () => ({ files: 0, bytes: 0 }),
+  delete: () => false,
+};
+
+const noBatches: BatchStore = {
+  create: () => {
+    throw new StudioError('internal');
+  },
+  find: () => undefined,
+  list: () => ({ batches: [], hasMore: false }),
+  unfinished: () => [],
+  update: () => false,
+  finish: () => false,
+  addResults() {},
+  results: () => [],
+  doneLines: () => new Set(),
+};
+
+export const noUploads: UploadStore = {
+  create: () => false,
+  find: () => undefined,
+  blobIds: () => new Set(),
+  takeExpired: () => [],
+};
+
+/** Holds nothing and takes nothing. */
+export const noBlobs: BlobStore = {
+  write: () => Promise.reject(new StudioError('body-too-large')),
+  copy: () => Promise.reject(new StudioError('not-found')),
+  read: () => partsOf([]) as AsyncIterable<never>,
+  delete: async () => {},
+  deleteAllBut: async () => 0,
+};
 
 /** Ports that know no model and can do nothing; override what the test is about. */
 export function testWirePorts(overrides: Partial<WirePorts> = {}): WirePorts {
@@ -17,6 +62,44 @@ export function testWirePorts(overrides: Partial<WirePorts> = {}): WirePorts {
     listModels: () => [],
     findModel: () => undefined,
     tokens: { countInput: cannot, tokenise: cannot },
+    files: noFiles,
+    blobs: noBlobs,
+    fileQuota: { maxFiles: 0, maxBytes: 0 },
+    batches: noBatches,
+    batchConcurrency: 1,
+    webhooks: { post: async () => {} },
+    uploads: noUploads,
+    uploadBlobs: noBlobs,
+    tasks: {
+      create() {},
+      find: () => undefined,
+      list: () => ({ tasks: [], total: 0 }),
+      cancel: () => false,
+      removeEnded() {},
+    },
+    temporaryKeys: { createTemporary: () => undefined },
+    responses: {
+      create() {},
+      update() {},
+      find: () => undefined,
+      chain: () => [],
+      delete: () => false,
+      unfinished: () => [],
+      deleteExpired() {},
+    },
+    conversations: {
+      create() {},
+      find: () => undefined,
+      setMetadata: () => false,
+      delete: () => false,
+      items: () => ({ items: [], lastSequence: 0 }),
+      append: () => false,
+      list: () => undefined,
+      findItem: () => undefined,
+      deleteItem: () => false,
+    },
+    sealer: { seal: (_workspaceId, text) => text, open: (_workspaceId, sealed) => sealed },
+    responseRetentionMs: 7 * 86_400_000,
     running: new RunningCalls(),
     callWire: () => undefined,
     ...overrides,
