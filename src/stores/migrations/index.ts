@@ -4,7 +4,15 @@
  */
 import type { Migration } from 'kysely/migration';
 import { keysAndReceipts } from './0001-keys-and-receipts.ts';
+import { files } from './0002-files.ts';
+import { responses } from './0003-responses.ts';
+import { batches } from './0004-batches.ts';
+import { uploadsTasksTemporaryKeys } from './0005-uploads-tasks-temporary-keys.ts';
 
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-keys-and-receipts': keysAndReceipts,
+  '0002-files': files,
+  '0003-responses': responses,
+  '0004-batches': batches,
+  '0005-uploads-tasks-temporary-keys': uploadsTasksTemporaryKeys,
 };

@@ -75,3 +75,48 @@ it('lets two processes make the database at the same time', async () => {
   nowMs += 500;
   expect(b.verify(secret)).toEqual(key);
 });
+
+it('makes temporary keys that stand for their key until they expire', async () => {
+  const keys = await store();
+  const { key } = keys.create('a');
+  const made = keys.createTemporary(key.id, 60_000);
+  expect(made?.secret).toMatch(/^st-[0-9a-f]{32}$/);
+  expect(made?.expiresAtMs).toBe(nowMs + 60_000);
+  const secret = made?.secret ?? '';
+  expect(keys.verify(secret)).toEqual({ ...key, isTemporary: true });
+  expect(keys.list()).toEqual([key]);
+  open[0]?.sqlite.pragma('wal_checkpoint(TRUNCATE)');
+  expect(readFileSync(file).includes(secret)).toBe(false);
+  nowMs += 59_999;
+  expect(keys.verify(secret)).toBeDefined();
+  nowMs += 1;
+  expect(keys.verify(secret)).toBeUndefined();
+});
+
+it('knows the temporary keys of an earlier run, and forgets the expired ones', async () => {
+  const first = await store();
+  const { key } = first.create('a');
+  const short = first.createTemporary(key.id, 1000)?.secret ?? '';
+  const long = first.createTemporary(key.id, 60_000)?.secret ?? '';
+  nowMs += 2000;
+  const second = await store();
+  expect(second.verify(short)).toBeUndefined();
+  expect(second.verify(long)).toMatchObject({ id: key.id, isTemporary: true });
+  second.createTemporary(key.id, 60_000);
+  expect(open[1]?.sqlite.prepare('SELECT count(*) FROM temporary_keys').pluck().get()).toBe(2);
+});
+
+it('lets temporary keys die with their key, whoever revokes it', async () => {
+  const server = await store();
+  const [a, b] = [server.create('a').key, server.create('b').key];
+  const ofA = server.createTemporary(a.id, 60_000)?.secret ?? '';
+  const ofB = server.createTemporary(b.id, 60_000)?.secret ?? '';
+  server.revoke(a.id);
+  expect(server.verify(ofA)).toBeUndefined();
+  expect(server.verify(ofB)).toBeDefined();
+  (await store()).revoke(b.id);
+  nowMs += 500;
+  expect(server.verify(ofB)).toBeUndefined();
+  expect(server.createTemporary(a.id, 1000)).toBeUndefined();
+  expect(server.createTemporary('key-unknown', 1000)).toBeUndefined();
+});

@@ -37,6 +37,7 @@ function receipt(requestId: string, changes: Partial<Receipt> = {}): Receipt {
     requestId,
     protocol: 'openai-chat',
     keyId: 'key-1',
+    priority: 'live',
     model: 'qwen-plus',
     servedBy: 'embedded/qwen2.5-coder-0.5b',
     usage: usageOf({ input: 20, output: 7, cachedRead: 12, reasoning: 3 }),
@@ -63,7 +64,7 @@ it('writes nothing while recording, and everything after 100 ms', () => {
 
 it('keeps every count in its own column', async () => {
   const usage = { ...usageOf({ input: 20, output: 7, cachedRead: 12, reasoning: 3 }), hostedTools: { web_search: 2 } };
-  ledger.record(receipt('a', { usage, ending: 'failed', errorCode: 'engine-failed' }));
+  ledger.record(receipt('a', { usage, ending: 'failed', errorCode: 'engine-failed', priority: 'batch' }));
   await ledger.flush();
   expect(await database.queries.selectFrom('receipts').selectAll().executeTakeFirstOrThrow()).toMatchObject({
     request_id: 'a',
@@ -76,6 +77,7 @@ it('keeps every count in its own column', async () => {
     output_total: 7,
     output_reasoning: 3,
     hosted_tools: '{"web_search":2}',
+    priority: 'batch',
   });
 });
 

@@ -51,6 +51,7 @@ const COLUMNS = [
   'output_total',
   'output_reasoning',
   'output_audio',
+  'priority',
 ] as const satisfies readonly (keyof ReceiptsTable)[];
 
 type ReceiptRow = Omit<ReceiptsTable, 'id'>;
@@ -188,5 +189,6 @@ function rowOf(receipt: Receipt): ReceiptRow {
     output_total: output.total,
     output_reasoning: output.reasoning,
     output_audio: output.audio,
+    priority: receipt.priority,
   };
 }

@@ -1,0 +1,116 @@
+/**
+ * Blobs as files in one folder. A blob is written under another name in `incoming/` and renamed when it is whole, so what
+ * has a blob's name is complete; what a killed process left behind is thrown away at the next start.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { copyFile, link, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { StudioError } from '../core/errors.ts';
+import type { BlobStore, StoredBlob } from '../core/files.ts';
+
+/** Opens (or makes) the folder, readable by its owner only. One server at a time may use it. */
+export async function openBlobStore(folder: string): Promise<BlobStore> {
+  const incoming = path.join(folder, 'incoming');
+  await rm(incoming, { recursive: true, force: true });
+  await mkdir(incoming, { recursive: true, mode: 0o700 });
+  return new BlobFolder(folder, incoming);
+}
+
+const BLOB_ID = /^[0-9a-f]{32}$/;
+
+class BlobFolder implements BlobStore {
+  readonly #folder: string;
+  readonly #incoming: string;
+
+  constructor(folder: string, incoming: string) {
+    this.#folder = folder;
+    this.#incoming = incoming;
+  }
+
+  async write(source: AsyncIterable<Uint8Array | string>, maxBytes: number): Promise<StoredBlob> {
+    const blobId = newBlobId();
+    const unfinished = path.join(this.#incoming, blobId);
+    const measure = new Measure(maxBytes);
+    try {
+      // Flushed before the rename, or a power cut could leave a whole name on half the bytes.
+      await pipeline(measure.pass(source), createWriteStream(unfinished, { flags: 'wx', mode: 0o600, flush: true }));
+      await rename(unfinished, this.#fileOf(blobId));
+    } catch (thrown) {
+      await rm(unfinished, { force: true });
+      throw thrown;
+    }
+    return { blobId, bytes: measure.bytes, md5: measure.md5() };
+  }
+
+  async copy(blobId: string): Promise<string> {
+    const copyId = newBlobId();
+    try {
+      await link(this.#fileOf(blobId), this.#fileOf(copyId));
+    } catch (thrown) {
+      if (codeOf(thrown) === 'ENOENT') throw new StudioError('not-found');
+      // A file system without hard links.
+      const unfinished = path.join(this.#incoming, copyId);
+      await copyFile(this.#fileOf(blobId), unfinished);
+      await rename(unfinished, this.#fileOf(copyId));
+    }
+    return copyId;
+  }
+
+  async *read(blobId: string): AsyncGenerator<Uint8Array> {
+    if (!BLOB_ID.test(blobId)) throw new StudioError('not-found');
+    try {
+      yield* createReadStream(this.#fileOf(blobId)) as AsyncIterable<Uint8Array>;
+    } catch (thrown) {
+      throw codeOf(thrown) === 'ENOENT' ? new StudioError('not-found') : thrown;
+    }
+  }
+
+  async delete(blobId: string): Promise<void> {
+    if (BLOB_ID.test(blobId)) await rm(this.#fileOf(blobId), { force: true });
+  }
+
+  async deleteAllBut(keptIds: ReadonlySet<string>): Promise<number> {
+    const lost = (await readdir(this.#folder)).filter((name) => BLOB_ID.test(name) && !keptIds.has(name));
+    for (const blobId of lost) await this.delete(blobId);
+    return lost.length;
+  }
+
+  #fileOf(blobId: string): string {
+    return path.join(this.#folder, blobId);
+  }
+}
+
+/** Counts and hashes what passes, and stops it at the limit. */
+class Measure {
+  readonly #maxBytes: number;
+  readonly #hash = createHash('md5');
+  bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  async *pass(source: AsyncIterable<Uint8Array | string>): AsyncGenerator<Uint8Array> {
+    for await (const piece of source) {
+      const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
+      this.bytes += bytes.length;
+      if (this.bytes > this.#maxBytes) throw new StudioError('body-too-large');
+      this.#hash.update(bytes);
+      yield bytes;
+    }
+  }
+
+  md5(): string {
+    return this.#hash.digest('base64');
+  }
+}
+
+function newBlobId(): string {
+  return randomBytes(16).toString('hex');
+}
+
+function codeOf(thrown: unknown): unknown {
+  return typeof thrown === 'object' && thrown !== null && 'code' in thrown ? thrown.code : undefined;
+}
