@@ -1,10 +1,14 @@
 /** Answers questions about tokens by asking the backend that would answer the model. */
 import { modelNotFound, StudioError } from '../core/errors.ts';
+import type { GenerationRequest } from '../core/generation.ts';
 import type { ModelCard, ModelCatalogue } from '../core/models.ts';
 import type { Route, Router, TokenCounter } from '../core/ports.ts';
 
+/** What the pipeline makes of a request before a backend reads it. */
+export type AsGenerated = (request: GenerationRequest, card: ModelCard | undefined, route: Route) => GenerationRequest;
+
 /** A counter over the routes of a router. */
-export function createTokenCounter(catalogue: ModelCatalogue, router: Router): TokenCounter {
+export function createTokenCounter(catalogue: ModelCatalogue, router: Router, asGenerated: AsGenerated): TokenCounter {
   const find = (model: string): { card: ModelCard | undefined; route: Route } => {
     const card = catalogue.find(model);
     const route = router.resolve(model, card);
@@ -16,7 +20,7 @@ export function createTokenCounter(catalogue: ModelCatalogue, router: Router): T
       const { card, route } = find(request.model);
       const { backend } = route;
       if (!backend.countTokens) throw cannotTell(request.model);
-      return backend.countTokens(request, route, card);
+      return backend.countTokens(asGenerated(request, card, route), route, card);
     },
     async tokenise(model, text) {
       const { route } = find(model);

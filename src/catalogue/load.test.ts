@@ -130,7 +130,7 @@ describe('loadCatalogue', () => {
       maxOutput: 32768,
       abilities: { tools: true, partialMode: true, vision: false },
       defaultSampling: { temperature: 0.7, temperatureThinking: 0.6, topK: 20 },
-      surfaces: { chat: true, responses: true, messages: true },
+      surfaces: { chat: true, responses: true, messages: true, native: 'text-generation' },
     });
     expect(catalogue.find('Qwen-Plus')).toBeUndefined();
     expect(catalogue.find('MiniMax-M2.5')?.thinking).toBe('always');

@@ -5,7 +5,14 @@
  * there: refusing what may well be allowed would break programs that work elsewhere.
  */
 import { readFileSync } from 'node:fs';
-import type { ModelAbilities, ModelCard, ModelCatalogue, SamplingDefaults, ThinkingMode } from '../core/models.ts';
+import type {
+  ModelAbilities,
+  ModelCard,
+  ModelCatalogue,
+  NativeService,
+  SamplingDefaults,
+  ThinkingMode,
+} from '../core/models.ts';
 
 /** What this program reads of an entry of `models.json`; the keys are described in the catalogue's own reference. */
 interface CatalogueEntry {
@@ -39,9 +46,12 @@ interface CatalogueEntry {
   readonly vision: { readonly images: boolean; readonly video: boolean } | false | null;
   readonly web_search: boolean | null;
   readonly code_interpreter: boolean | null;
+  readonly cache_explicit: boolean | null;
+  readonly cache_implicit: boolean | null;
   readonly api_chat: boolean;
   readonly api_responses: boolean | null;
   readonly api_anthropic: boolean | null;
+  readonly api_dashscope: NativeService | false;
   readonly default_sampling: { readonly [key: string]: number | null } | null;
   readonly snapshots: readonly CatalogueSnapshot[];
 }
@@ -110,11 +120,13 @@ function cardOf(entry: CatalogueEntry, id: string, releasedAt: string | null): M
     maxOutput: entry.max_output,
     maxOutputIncludesReasoning: entry.max_output_includes_reasoning ?? false,
     abilities: abilitiesOf(entry),
+    hasContextCache: hasCache(entry),
     defaultSampling: samplingOf(entry.default_sampling ?? {}),
     surfaces: {
       chat: entry.api_chat,
       responses: entry.api_responses ?? true,
       messages: entry.api_anthropic ?? true,
+      native: entry.api_dashscope === false ? 'none' : entry.api_dashscope,
     },
   };
 }
@@ -138,6 +150,12 @@ function abilitiesOf(entry: CatalogueEntry): ModelAbilities {
     vision: entry.vision === null || (entry.vision !== false && entry.vision.images),
     video: entry.vision === null || (entry.vision !== false && entry.vision.video),
   };
+}
+
+/** Undefined where the file knows of none and does not know of both. */
+function hasCache({ cache_explicit: explicit, cache_implicit: implicit }: CatalogueEntry): boolean | undefined {
+  if (explicit || implicit) return true;
+  return explicit === null || implicit === null ? undefined : false;
 }
 
 function samplingOf(defaults: { readonly [key: string]: number | null }): SamplingDefaults {

@@ -116,6 +116,8 @@ describe('a call', () => {
     await expect(refused).rejects.toMatchObject({
       code: 'context-too-long',
       message: 'Range of input length should be [1, 8191]',
+      promptTokens: 9000,
+      maxPromptTokens: 8191,
     });
   });
 

@@ -67,6 +67,17 @@ export class ControlTextCutter {
     return [...cuts].sort((a, b) => a - b);
   }
 
+  /** The text in pieces of which none holds a spelling, for text that stands apart from any other. */
+  pieces(text: string): readonly string[] {
+    const pieces: string[] = [];
+    let from = 0;
+    for (const cut of this.#cutsInside(text)) {
+      pieces.push(text.slice(from, cut));
+      from = cut;
+    }
+    return [...pieces, text.slice(from)].filter((piece) => piece !== '');
+  }
+
   /** One cut inside every occurrence of every spelling; overlapping ones share a cut where they can. */
   #cutsInside(text: string): number[] {
     const occurrences: { start: number; end: number }[] = [];

@@ -1,10 +1,19 @@
 /** What a request asks of the engine: the prompt, the stages of the answer, the limits. Pure. */
 import { StudioError } from '../../core/errors.ts';
-import { type FunctionTool, functionTools, type GenerationRequest, type JsonSchema } from '../../core/generation.ts';
+import { CODE_TOKENS } from '../../core/fim.ts';
+import {
+  type FunctionTool,
+  functionTools,
+  type GenerationRequest,
+  type JsonSchema,
+  type RawPrompt,
+} from '../../core/generation.ts';
 import type { ModelCard } from '../../core/models.ts';
 import { compileArgumentsSchema, compileJsonSchema, jsonObjectGrammar } from './constraints/index.ts';
-import type { CallPlan, DecodePlan, Stage, WeightsFacts } from './engine-protocol.ts';
+import type { ControlTextCutter } from './control-text.ts';
+import type { CallPlan, DecodePlan, PromptSegment, Stage, WeightsFacts } from './engine-protocol.ts';
 import { type Conversation, conversationOf, withResultsTold, withSystemText } from './messages.ts';
+import { rawPromptSegments } from './raw-prompt.ts';
 import { engineSampling } from './sampling.ts';
 import type { ChatTemplate, Prompt } from './template.ts';
 import { nativeBudget, STAND_IN_THINKING_TEXT, standInBudget } from './thinking-prompt.ts';
@@ -23,6 +32,8 @@ export interface PlanInput {
   readonly card: ModelCard | undefined;
   readonly facts: WeightsFacts;
   readonly template: ChatTemplate;
+  /** Of the spellings of the weights' control tokens. */
+  readonly cutter: ControlTextCutter;
   readonly spelling: ToolSpelling;
   /** For a caller who gives no seed. */
   readonly randomSeed: number;
@@ -38,13 +49,8 @@ const THINK_END = '</think>';
 /** Throws a StudioError for what these weights or our constraints cannot hold. */
 export function decodePlanOf(input: PlanInput): DecodePlan {
   const { request, card } = input;
-  const conversation = conversationOf(request);
-  const tools = usableTools(request);
-  const way = thinkingWay(input, conversation);
-  const prompt = promptOf(input, conversation, tools, way);
   return {
-    prompt: prompt.segments,
-    stages: stagesOf(input, prompt, way, callPlanOf(request, tools, input.spelling), conversation),
+    ...(request.rawPrompt ? rawAnswer(input, request.rawPrompt) : chatAnswer(input)),
     choices: request.sampling.choices ?? 1,
     sampling: engineSampling(request.sampling, card, input.randomSeed),
     stopTexts: request.sampling.stopTexts ?? [],
@@ -55,9 +61,34 @@ export function decodePlanOf(input: PlanInput): DecodePlan {
 }
 
 /** The prompt alone, for counting. */
-export function promptFor(input: PlanInput): Prompt {
-  const conversation = conversationOf(input.request);
-  return promptOf(input, conversation, usableTools(input.request), thinkingWay(input, conversation));
+export function promptFor(input: PlanInput): readonly PromptSegment[] {
+  const { request } = input;
+  if (request.rawPrompt) return rawPromptSegments(request.rawPrompt, input.facts, input.cutter);
+  const conversation = conversationOf(request);
+  return promptOf(input, conversation, usableTools(request), thinkingWay(input, conversation)).segments;
+}
+
+type Answer = Pick<DecodePlan, 'prompt' | 'stages'>;
+
+/** The tokens of code models end the text wherever they come: behind the gap, and where another file would begin. */
+function rawAnswer({ request, card, facts, cutter }: PlanInput, rawPrompt: RawPrompt): Answer {
+  const answer: Stage = {
+    kind: 'answer',
+    opening: '',
+    maxTokens: maxAnswerTokens(request, card),
+    endTexts: CODE_TOKENS,
+  };
+  return { prompt: rawPromptSegments(rawPrompt, facts, cutter), stages: [answer] };
+}
+
+function chatAnswer(input: PlanInput): Answer {
+  const { request } = input;
+  const conversation = conversationOf(request);
+  const tools = usableTools(request);
+  const way = thinkingWay(input, conversation);
+  const prompt = promptOf(input, conversation, tools, way);
+  const calls = callPlanOf(request, tools, input.spelling);
+  return { prompt: prompt.segments, stages: stagesOf(input, prompt, way, calls, conversation) };
 }
 
 /** The functions that this answer may call. */

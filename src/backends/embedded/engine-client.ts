@@ -6,15 +6,15 @@
  * until the child says that they are free.
  */
 import { StudioError } from '../../core/errors.ts';
-import type { Account, Clock } from '../../core/ports.ts';
-import type { DecodePlan, FromEngine, PromptSegment, WeightsFacts } from './engine-protocol.ts';
+import type { CallContext, Clock, TextToken } from '../../core/ports.ts';
+import type { DecodePlan, FromEngine, PromptSegment, ToEngine, WeightsFacts } from './engine-protocol.ts';
 import { Mailbox } from './mailbox.ts';
 import { FairQueue, type Slot } from './queue.ts';
 import { EngineSupervisor, type SupervisorOptions, type SupervisorPhase } from './supervisor.ts';
 
 /** What one job hears: the child's words about it, or that the child was lost. */
 export type JobMessage =
-  | Exclude<FromEngine, { type: 'step' | 'loading' | 'ready' | 'load-failed' | 'counted' | 'state' }>
+  | Exclude<FromEngine, { type: 'step' | 'loading' | 'ready' | 'load-failed' | 'counted' | 'tokenised' | 'state' }>
   | { readonly type: 'step-item'; readonly item: Extract<FromEngine, { type: 'step' }>['items'][number] }
   | { readonly type: 'lost'; readonly error: StudioError };
 
@@ -31,6 +31,9 @@ export interface Place {
   /** No other job will follow. The place is free once the child has ended what runs in it, whoever still reads. */
   leave(): void;
 }
+
+/** Who waits, and how urgently. */
+export type QueuedCall = Pick<CallContext, 'account' | 'priority' | 'signal'>;
 
 /** For /metrics and for tests of leaks. */
 export interface EngineState {
@@ -58,8 +61,12 @@ interface RunningJob {
   isCancelled: boolean;
 }
 
-interface PendingCount {
-  readonly resolve: (tokens: number) => void;
+/** What is asked of the tokeniser, without a place at the engine. */
+type Question = Extract<ToEngine, { type: 'count' | 'tokenise' }>;
+type Answer = Extract<FromEngine, { type: 'counted' | 'tokenised' }>;
+
+interface PendingQuestion {
+  readonly resolve: (answer: Answer) => void;
   readonly reject: (error: StudioError) => void;
 }
 
@@ -68,7 +75,7 @@ export class EngineClient {
   readonly #supervisor: EngineSupervisor;
   readonly #queue: FairQueue;
   readonly #jobs = new Map<string, RunningJob>();
-  readonly #counts = new Map<string, PendingCount>();
+  readonly #questions = new Map<string, PendingQuestion>();
   readonly #readiness = Promise.withResolvers<WeightsFacts>();
   #facts: WeightsFacts | undefined;
   #engineState = { busySequences: 0, warmTokens: 0 };
@@ -117,19 +124,29 @@ export class EngineClient {
     };
   }
 
-  /** Waits for a place. Undefined when `signal` aborted first. */
-  async enter(account: Account, choices: number, signal: AbortSignal): Promise<Place | undefined> {
-    const slot = await this.#queue.enter(account.keyId, choices, signal);
+  /** Waits for a place. Undefined when the call's signal aborted first. */
+  async enter(call: QueuedCall, choices: number): Promise<Place | undefined> {
+    const { account, priority, signal } = call;
+    const slot = await this.#queue.enter({ keyId: account.keyId, weight: choices, priority, signal });
     return slot && this.#placeOf(slot);
   }
 
   /** How many tokens a prompt has. */
   async count(prompt: readonly PromptSegment[]): Promise<number> {
-    const countId = this.#nextId('count');
-    return await new Promise((resolve, reject) => {
-      this.#counts.set(countId, { resolve, reject });
-      if (this.#supervisor.send({ type: 'count', countId, prompt })) return;
-      this.#counts.delete(countId);
+    return (await this.#ask<'counted'>({ type: 'count', askId: this.#nextId('ask'), prompt })).tokens;
+  }
+
+  /** The tokens of a text that no prompt surrounds. */
+  async tokenise(text: readonly PromptSegment[]): Promise<readonly TextToken[]> {
+    return (await this.#ask<'tokenised'>({ type: 'tokenise', askId: this.#nextId('ask'), text })).tokens;
+  }
+
+  /** The child answers every question in its kind. */
+  #ask<Type extends Answer['type']>(question: Question): Promise<Extract<Answer, { type: Type }>> {
+    return new Promise((resolve, reject) => {
+      this.#questions.set(question.askId, { resolve: resolve as (answer: Answer) => void, reject });
+      if (this.#supervisor.send(question)) return;
+      this.#questions.delete(question.askId);
       reject(new StudioError('overloaded', undefined, { cause: new Error(this.#supervisor.detail) }));
     });
   }
@@ -218,8 +235,9 @@ export class EngineClient {
         this.#endJob(message.jobId, message);
         return;
       case 'counted':
-        this.#counts.get(message.countId)?.resolve(message.tokens);
-        this.#counts.delete(message.countId);
+      case 'tokenised':
+        this.#questions.get(message.askId)?.resolve(message);
+        this.#questions.delete(message.askId);
         return;
       case 'state':
         this.#engineState = { busySequences: message.busySequences, warmTokens: message.warmTokens };
@@ -267,8 +285,8 @@ export class EngineClient {
   }
 
   #failAll(error: StudioError): void {
-    for (const pending of this.#counts.values()) pending.reject(error);
-    this.#counts.clear();
+    for (const pending of this.#questions.values()) pending.reject(error);
+    this.#questions.clear();
     for (const jobId of [...this.#jobs.keys()]) this.#endJob(jobId, { type: 'lost', error });
     this.#engineState = { busySequences: 0, warmTokens: 0 };
     this.#report();

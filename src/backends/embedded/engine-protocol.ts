@@ -5,13 +5,14 @@
  * grammars, splits its text into answer text and calls. It knows nothing of HTTP, wires, schemas or templates: the
  * parent renders prompts, compiles schemas to GBNF and says in a `DecodePlan` how the text is to be made.
  *
- *   parent → child   generate, cancel, count, shutdown
- *   child → parent   loading, ready, load-failed, accepted | refused, step*, (choice-end)*, done | failed, counted
+ *   parent → child   generate, cancel, count, tokenise, shutdown
+ *   child → parent   loading, ready, load-failed, accepted | refused, step*, (choice-end)*, done | failed, counted, tokenised
  *
  * Every job ends with exactly one of `refused`, `done`, `failed`. After `cancel` the child answers `done` with ending
  * `cancelled`, at once: it does not wait for the batch that is being computed.
  */
 import type { TokenLogprob } from '../../core/events.ts';
+import type { TextToken } from '../../core/ports.ts';
 
 /**
  * A piece of a prompt. `control` text may hold control tokens (`<|im_start|>`); in `plain` text their spelling is just
@@ -61,6 +62,8 @@ export interface Stage {
   /** The grammar holds prose, not JSON: nothing is steered to a close when a limit nears. */
   readonly isProse?: boolean | undefined;
   readonly calls?: CallPlan | undefined;
+  /** Spellings of tokens that end an answer as the end of text does; not reported. Ignored where they are no tokens. */
+  readonly endTexts?: readonly string[] | undefined;
 }
 
 export interface EngineSampling {
@@ -93,7 +96,8 @@ export interface DecodePlan {
 export type ToEngine =
   | { readonly type: 'generate'; readonly jobId: string; readonly plan: DecodePlan }
   | { readonly type: 'cancel'; readonly jobId: string }
-  | { readonly type: 'count'; readonly countId: string; readonly prompt: readonly PromptSegment[] }
+  | { readonly type: 'count'; readonly askId: string; readonly prompt: readonly PromptSegment[] }
+  | { readonly type: 'tokenise'; readonly askId: string; readonly text: readonly PromptSegment[] }
   | { readonly type: 'shutdown' };
 
 /** What the weights file says of itself. */
@@ -174,7 +178,8 @@ export type FromEngine =
       readonly counts: ChoiceCounts;
     }
   | { readonly type: 'failed'; readonly jobId: string; readonly message: string }
-  | { readonly type: 'counted'; readonly countId: string; readonly tokens: number }
+  | { readonly type: 'counted'; readonly askId: string; readonly tokens: number }
+  | { readonly type: 'tokenised'; readonly askId: string; readonly tokens: readonly TextToken[] }
   /** For /metrics and the leak tests: about once a second while busy, and after every change to idle. */
   | {
       readonly type: 'state';

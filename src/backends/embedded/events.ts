@@ -309,7 +309,10 @@ function refusal(message: Extract<JobMessage, { type: 'refused' }>): StudioError
   switch (message.reason) {
     case 'context':
       // The vendor's words: "Error messages", code InvalidParameter.
-      return new StudioError('context-too-long', `Range of input length should be [1, ${message.maxPromptTokens}]`);
+      return new StudioError('context-too-long', `Range of input length should be [1, ${message.maxPromptTokens}]`, {
+        promptTokens: message.promptTokens,
+        maxPromptTokens: message.maxPromptTokens,
+      });
     case 'grammar':
       // Our own compiler wrote it, so a grammar that the engine cannot read is our fault.
       return new StudioError('internal', undefined, { cause: new Error(`grammar refused: ${message.message}`) });

@@ -6,10 +6,12 @@ import type { GenerationRequest } from '../../core/generation.ts';
 import type { ModelCard } from '../../core/models.ts';
 import type { Backend, CallContext, Clock, Logger } from '../../core/ports.ts';
 import { answeredCallsOf, decidedPlanOf, decisionOf, decisionPlanOf } from './call-decision.ts';
+import { ControlTextCutter } from './control-text.ts';
 import { decodePlanOf, type PlanInput, promptFor } from './decode-plan.ts';
 import { EngineClient, type EngineState, type Job } from './engine-client.ts';
 import type { EngineOptions, WeightsFacts } from './engine-protocol.ts';
 import { JobEvents } from './events.ts';
+import { plainSegments } from './raw-prompt.ts';
 import { MAX_SEED } from './sampling.ts';
 import { ChatTemplate, type TemplateSource, type TemplateTraits } from './template.ts';
 import { spellingOf, type ToolSpelling } from './tool-prompt.ts';
@@ -86,13 +88,14 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
     return loaded;
   };
   const planInput = (request: GenerationRequest, card: ModelCard | undefined, weights: WeightsFacts): PlanInput => {
-    const { template, facts } = loadedFor(weights);
-    return { request, card, facts: weights, template, spelling: facts.toolSpelling, randomSeed: randomInt(MAX_SEED) };
+    const { template, cutter, facts } = loadedFor(weights);
+    const randomSeed = randomInt(MAX_SEED);
+    return { request, card, facts: weights, template, cutter, spelling: facts.toolSpelling, randomSeed };
   };
 
   return {
     id: 'embedded',
-    abilities: { choices: true, structuredOutput: true, thinkingBudget: true, toolChoice: true },
+    abilities: { choices: true, structuredOutput: true, thinkingBudget: true, toolChoice: true, rawPrompts: true },
     generate: (request, context) => generate({ client, planInput }, request, context),
     health: () => {
       const { phase, detail } = client.state();
@@ -108,7 +111,11 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
     state: () => client.state(),
     countTokens: async (request, _route, card) => {
       if (!client.facts) throw new StudioError('overloaded');
-      return client.count(promptFor(planInput(request, card, client.facts)).segments);
+      return client.count(promptFor(planInput(request, card, client.facts)));
+    },
+    tokenise: async (text) => {
+      if (!client.facts) throw new StudioError('overloaded');
+      return client.tokenise(plainSegments(text, loadedFor(client.facts).cutter));
     },
     get engineProcessId() {
       return client.engineProcessId;
@@ -119,6 +126,7 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
 interface Loaded {
   readonly facts: EmbeddedFacts;
   readonly template: ChatTemplate;
+  readonly cutter: ControlTextCutter;
 }
 
 function loadedOf(weights: WeightsFacts, options: EmbeddedOptions): Loaded {
@@ -132,7 +140,7 @@ function loadedOf(weights: WeightsFacts, options: EmbeddedOptions): Loaded {
     templateTraits: template.traits,
     toolSpelling: wanted === 'auto' ? spellingOf(weights, options.weightsName, template.traits) : wanted,
   };
-  return { facts, template };
+  return { facts, template, cutter: new ControlTextCutter(weights.controlTexts, []) };
 }
 
 function withoutCalls(request: GenerationRequest): GenerationRequest {
@@ -152,7 +160,7 @@ async function* generate(engine: Engine, request: GenerationRequest, context: Ca
   // Planned before the wait where the weights are known: a wrong request is refused at once, not after a minute.
   const early = client.facts && engine.planInput(request, context.card, client.facts);
   const earlyPlan = early && decodePlanOf(early);
-  const place = await client.enter(context.account, request.sampling.choices ?? 1, signal);
+  const place = await client.enter(context, request.sampling.choices ?? 1);
   let job: Job | undefined;
   // The child is told at once, whoever is reading at that moment; closing the box wakes the reader.
   const onAbort = (): void => {

@@ -32,7 +32,7 @@ const LEADING_REASONING = /^\s*<think>([\s\S]*?)<\/think>\s*/;
 /** The conversation of a request. Throws for parts that no text model can read. */
 export function conversationOf(request: GenerationRequest): Conversation {
   const messages: ChatMessage[] = [];
-  const keepsReasoning = request.thinking.keepsHistory === true;
+  const keepsReasoning = request.thinking.keepsHistory === true || request.thinking.keepsLoop === true;
   const callNames = new Map<string, string>();
   const instructions = textOnly(request.instructions);
   if (instructions !== '') messages.push({ role: 'system', content: instructions });

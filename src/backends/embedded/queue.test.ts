@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { StudioError } from '../../core/errors.ts';
-import { FairQueue, type Slot } from './queue.ts';
+import { type Entrant, FairQueue, type Slot } from './queue.ts';
 
 const never = new AbortController().signal;
 
@@ -9,6 +9,10 @@ function queueOf(limit = 10, capacity = 1): { queue: FairQueue; clock: { now: nu
   const queue = new FairQueue({ limit, clock: { monotonic: () => clock.now } });
   if (capacity > 0) queue.open(capacity);
   return { queue, clock };
+}
+
+function entrant(keyId: string, changes: Partial<Entrant> = {}): Entrant {
+  return { keyId, weight: 1, priority: 'live', signal: never, ...changes };
 }
 
 /** Enters calls and writes down the order of admission; each frees its place when told. */
@@ -21,8 +25,8 @@ class Line {
     this.queue = queue;
   }
 
-  enter(keyId: string, label: string, weight = 1, signal = never): Promise<void> {
-    return this.queue.enter(keyId, weight, signal).then((slot) => {
+  enter(keyId: string, label: string, changes: Partial<Entrant> = {}): Promise<void> {
+    return this.queue.enter(entrant(keyId, changes)).then((slot) => {
       this.order.push(slot ? label : `${label} left`);
       if (slot) this.slots.set(label, slot);
     });
@@ -64,20 +68,20 @@ describe('FairQueue', () => {
     void line.enter('a', 'first');
     void line.enter('b', 'second');
     await settled();
-    const refused = queue.enter('c', 1, never);
+    const refused = queue.enter(entrant('c'));
     await expect(refused).rejects.toMatchObject({ code: 'queue-full', retryAfterSeconds: 15 });
     expect(queue.waiting).toBe(2);
 
     // Quick calls make the estimate shorter, down to a second.
     clock.now = 0;
     for (const label of ['running', 'first', 'second']) await line.release(label);
-    for (let index = 0; index < 40; index++) (await queue.enter('a', 1, never))?.release();
+    for (let index = 0; index < 40; index++) (await queue.enter(entrant('a')))?.release();
     expect(queue.retryAfterSeconds()).toBe(1);
   });
 
   it('never asks anybody to wait longer than 30 seconds', async () => {
     const { queue, clock } = queueOf(5, 1);
-    const slot = await queue.enter('a', 1, never);
+    const slot = await queue.enter(entrant('a'));
     clock.now = 10_000_000;
     slot?.release();
     expect(queue.retryAfterSeconds()).toBe(30);
@@ -88,7 +92,7 @@ describe('FairQueue', () => {
     const line = new Line(queue);
     const leaver = new AbortController();
     void line.enter('a', 'running');
-    void line.enter('b', 'leaver', 1, leaver.signal);
+    void line.enter('b', 'leaver', { signal: leaver.signal });
     void line.enter('c', 'stayer');
     leaver.abort();
     await settled();
@@ -105,7 +109,7 @@ describe('FairQueue', () => {
     const line = new Line(queue);
     const big = new AbortController();
     void line.enter('a', 'running');
-    void line.enter('b', 'big', 2, big.signal);
+    void line.enter('b', 'big', { weight: 2, signal: big.signal });
     void line.enter('c', 'small');
     await settled();
     expect(line.order).toEqual(['running']);
@@ -117,9 +121,9 @@ describe('FairQueue', () => {
   it('weighs choices, and runs a call heavier than the engine alone', async () => {
     const { queue } = queueOf(10, 4);
     const line = new Line(queue);
-    void line.enter('a', 'three', 3);
-    void line.enter('b', 'nine', 9);
-    void line.enter('c', 'one', 1);
+    void line.enter('a', 'three', { weight: 3 });
+    void line.enter('b', 'nine', { weight: 9 });
+    void line.enter('c', 'one');
     await settled();
     expect(line.order).toEqual(['three']);
     await line.release('three');
@@ -131,7 +135,7 @@ describe('FairQueue', () => {
 
   it('keeps places while paused and counts the wait', async () => {
     const { queue, clock } = queueOf(10, 0);
-    const waiting = queue.enter('a', 1, never);
+    const waiting = queue.enter(entrant('a'));
     clock.now = 250;
     queue.open(1);
     const slot = await waiting;
@@ -151,11 +155,11 @@ describe('FairQueue', () => {
 
   it('refuses everybody once it is closed', async () => {
     const { queue } = queueOf(10, 0);
-    const waiting = queue.enter('a', 1, never);
+    const waiting = queue.enter(entrant('a'));
     const error = new StudioError('shutting-down');
     queue.close(error);
     await expect(waiting).rejects.toBe(error);
-    await expect(queue.enter('a', 1, never)).rejects.toBe(error);
+    await expect(queue.enter(entrant('a'))).rejects.toBe(error);
   });
 
   it('never holds more than its capacity and loses no place, whatever comes and goes', async () => {
@@ -163,7 +167,10 @@ describe('FairQueue', () => {
     let most = 0;
     const calls = Array.from({ length: 60 }, async (_, index) => {
       const leaver = new AbortController();
-      const entered = queue.enter(`key-${index % 7}`, 1 + (index % 4), leaver.signal);
+      const priority = index % 3 === 0 ? 'batch' : 'live';
+      const entered = queue.enter(
+        entrant(`key-${index % 7}`, { weight: 1 + (index % 4), signal: leaver.signal, priority }),
+      );
       if (index % 5 === 0) leaver.abort();
       const slot = await entered;
       most = Math.max(most, queue.used);
@@ -173,6 +180,80 @@ describe('FairQueue', () => {
     await Promise.all(calls);
     expect(most).toBe(3);
     expect(queue.used).toBe(0);
+    expect(queue.waiting).toBe(0);
+  });
+
+  it('lets batch calls in only when no live call waits, and keys take turns among them too', async () => {
+    const { queue } = queueOf();
+    const line = new Line(queue);
+    const batch = { priority: 'batch' } as const;
+    void line.enter('a', 'running');
+    void line.enter('a', 'batch a1', batch);
+    void line.enter('a', 'batch a2', batch);
+    void line.enter('b', 'batch b1', batch);
+    void line.enter('b', 'live b1');
+    void line.enter('a', 'live a1');
+    await settled();
+    await line.release('running');
+    await line.release('live b1');
+    // It comes while a batch call would be next.
+    void line.enter('c', 'live c1');
+    for (const label of ['live a1', 'live c1', 'batch a1', 'batch b1']) await line.release(label);
+    expect(line.order.slice(1)).toEqual(['live b1', 'live a1', 'live c1', 'batch a1', 'batch b1', 'batch a2']);
+  });
+
+  it('does not interrupt a batch call that runs', async () => {
+    const { queue } = queueOf();
+    const line = new Line(queue);
+    void line.enter('a', 'batch', { priority: 'batch' });
+    await settled();
+    void line.enter('b', 'live');
+    await settled();
+    expect(line.order).toEqual(['batch']);
+    await line.release('batch');
+    expect(line.order).toEqual(['batch', 'live']);
+  });
+
+  it('keeps a place free for a big live call rather than giving it to a small batch call', async () => {
+    const { queue } = queueOf(10, 2);
+    const line = new Line(queue);
+    void line.enter('a', 'running');
+    void line.enter('b', 'big live', { weight: 2 });
+    void line.enter('c', 'small batch', { priority: 'batch' });
+    await settled();
+    expect(line.order).toEqual(['running']);
+    await line.release('running');
+    expect(line.order).toEqual(['running', 'big live']);
+    await line.release('big live');
+    expect(line.order).toEqual(['running', 'big live', 'small batch']);
+  });
+
+  it('counts neither line against the limit of the other', async () => {
+    const { queue } = queueOf(2, 1);
+    const line = new Line(queue);
+    const batch = { priority: 'batch' } as const;
+    void line.enter('a', 'running');
+    for (const label of ['batch 1', 'batch 2']) void line.enter('a', label, batch);
+    for (const label of ['live 1', 'live 2']) void line.enter('b', label);
+    await settled();
+    expect(queue.waiting).toBe(4);
+    // A live call waits for the live ones in front of it, a batch call for all.
+    await expect(queue.enter(entrant('c'))).rejects.toMatchObject({ code: 'queue-full', retryAfterSeconds: 15 });
+    await expect(queue.enter(entrant('c', batch))).rejects.toMatchObject({ code: 'queue-full', retryAfterSeconds: 25 });
+    for (const label of ['running', 'live 1', 'live 2', 'batch 1']) await line.release(label);
+    expect(line.order).toEqual(['running', 'live 1', 'live 2', 'batch 1', 'batch 2']);
+  });
+
+  it('refuses waiting batch calls too when it is closed, and lets one leave', async () => {
+    const { queue } = queueOf(10, 0);
+    const leaver = new AbortController();
+    const leaving = queue.enter(entrant('a', { priority: 'batch', signal: leaver.signal }));
+    const waiting = queue.enter(entrant('a', { priority: 'batch' }));
+    leaver.abort();
+    expect(await leaving).toBeUndefined();
+    const error = new StudioError('shutting-down');
+    queue.close(error);
+    await expect(waiting).rejects.toBe(error);
     expect(queue.waiting).toBe(0);
   });
 });

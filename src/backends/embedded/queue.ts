@@ -1,12 +1,16 @@
 /**
- * The waiting line in front of the engine: bounded, fair between callers, and paused while there is no engine.
+ * The waiting lines in front of the engine: bounded, fair between callers, and paused while there is no engine.
  *
  * Keys take turns (round robin), so one caller with a hundred calls delays another by one call, not by a hundred.
  * Within a key the order is the order of arrival. A call for n choices takes as many sequences as it needs; the line
  * waits for them rather than letting small calls overtake, or a big one might never start.
+ *
+ * Batch calls have a line of their own, behind the live one: none starts while a live call waits, not even in a place
+ * that the live call is too big for. One that runs already is not interrupted. Each line has the limit for itself, so
+ * waiting batch calls never make a live one be refused.
  */
 import { StudioError } from '../../core/errors.ts';
-import type { Clock } from '../../core/ports.ts';
+import type { CallContext, Clock } from '../../core/ports.ts';
 
 /** A call's right to use the engine. `release` may be called more than once; only the first counts. */
 export interface Slot {
@@ -15,9 +19,18 @@ export interface Slot {
 }
 
 export interface FairQueueOptions {
-  /** Calls that may wait; one more is refused. */
+  /** Calls that may wait in one line; one more is refused. */
   readonly limit: number;
   readonly clock: Pick<Clock, 'monotonic'>;
+}
+
+/** Who wants in. */
+export interface Entrant {
+  readonly keyId: string;
+  /** Sequences the call needs. */
+  readonly weight: number;
+  readonly priority: CallContext['priority'];
+  readonly signal: AbortSignal;
 }
 
 interface Waiter {
@@ -39,9 +52,8 @@ const FIRST_GUESS_MS = 5_000;
 export class FairQueue {
   readonly #limit: number;
   readonly #clock: Pick<Clock, 'monotonic'>;
-  /** Waiting calls by key; a key's place in the map is its turn. */
-  readonly #lines = new Map<string, Waiter[]>();
-  #waiting = 0;
+  readonly #live = new Line();
+  readonly #batch = new Line();
   #capacity = 0;
   #used = 0;
   #isPaused = true;
@@ -54,7 +66,7 @@ export class FairQueue {
   }
 
   get waiting(): number {
-    return this.#waiting;
+    return this.#live.waiting + this.#batch.waiting;
   }
 
   get used(): number {
@@ -77,24 +89,23 @@ export class FairQueue {
   /** Refuses everybody who waits and everybody who comes, with this error. */
   close(error: StudioError): void {
     this.#closed = error;
-    const waiters = [...this.#lines.values()].flat();
-    this.#lines.clear();
-    this.#waiting = 0;
-    for (const waiter of waiters) waiter.refuse(error);
+    for (const waiter of [...this.#live.clear(), ...this.#batch.clear()]) waiter.refuse(error);
   }
 
   /**
    * Waits for `weight` sequences. Rejects with `queue-full` when the line is full, with the closing error when closed.
    * Resolves undefined when `signal` aborts first: the call has left the line.
    */
-  enter(keyId: string, weight: number, signal: AbortSignal): Promise<Slot | undefined> {
+  enter({ keyId, weight, priority, signal }: Entrant): Promise<Slot | undefined> {
     if (this.#closed) return Promise.reject(this.#closed);
     if (signal.aborted) return Promise.resolve(undefined);
-    if (this.#waiting >= this.#limit && !this.#hasRoomFor(weight)) return Promise.reject(this.#fullError());
+    const line = priority === 'live' ? this.#live : this.#batch;
+    if (line.waiting >= this.#limit && !this.#hasRoomFor(weight)) return Promise.reject(this.#fullError(priority));
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         resolve(undefined);
-        this.#remove(waiter);
+        // The one who left may have been the big call that everybody waited for.
+        if (line.remove(waiter)) this.#serve();
       };
       const waiter: Waiter = {
         keyId,
@@ -110,25 +121,26 @@ export class FairQueue {
         },
       };
       signal.addEventListener('abort', leave, { once: true });
-      this.#add(waiter);
+      line.add(waiter);
       this.#serve();
     });
   }
 
-  /** Whole seconds until a call that is refused now may hope to be served. */
-  retryAfterSeconds(): number {
-    const turns = (this.#waiting + 1) / Math.max(1, this.#capacity);
+  /** Whole seconds until a call that is refused now may hope to be served. A live one waits for no batch call's turn. */
+  retryAfterSeconds(priority: CallContext['priority'] = 'live'): number {
+    const ahead = priority === 'live' ? this.#live.waiting : this.waiting;
+    const turns = (ahead + 1) / Math.max(1, this.#capacity);
     const seconds = Math.ceil((turns * this.#meanDurationMs) / 1_000);
     return Math.min(MAX_RETRY_SECONDS, Math.max(MIN_RETRY_SECONDS, seconds));
   }
 
-  #fullError(): StudioError {
-    return new StudioError('queue-full', undefined, { retryAfterSeconds: this.retryAfterSeconds() });
+  #fullError(priority: CallContext['priority']): StudioError {
+    return new StudioError('queue-full', undefined, { retryAfterSeconds: this.retryAfterSeconds(priority) });
   }
 
-  /** True when a call of this weight would start at once. */
+  /** With a limit of 0 nobody may wait, but a call that would start at once does not. */
   #hasRoomFor(weight: number): boolean {
-    return !this.#isPaused && this.#waiting === 0 && this.#fits(weight);
+    return !this.#isPaused && this.waiting === 0 && this.#fits(weight);
   }
 
   /** A call heavier than the engine runs alone. */
@@ -136,36 +148,12 @@ export class FairQueue {
     return this.#used + Math.min(weight, this.#capacity) <= this.#capacity;
   }
 
-  #add(waiter: Waiter): void {
-    const line = this.#lines.get(waiter.keyId);
-    if (line) line.push(waiter);
-    else this.#lines.set(waiter.keyId, [waiter]);
-    this.#waiting++;
-  }
-
-  #remove(waiter: Waiter): void {
-    const line = this.#lines.get(waiter.keyId);
-    const index = line?.indexOf(waiter) ?? -1;
-    if (!line || index < 0) return;
-    line.splice(index, 1);
-    if (line.length === 0) this.#lines.delete(waiter.keyId);
-    this.#waiting--;
-    // The one who left may have been the big call that everybody waited for.
-    this.#serve();
-  }
-
   #serve(): void {
     while (!this.#isPaused) {
-      const turn = this.#lines.entries().next().value;
-      if (!turn) return;
-      const [keyId, line] = turn;
-      const waiter = line[0];
+      const line = this.#live.waiting > 0 ? this.#live : this.#batch;
+      const waiter = line.next;
       if (!waiter || !this.#fits(waiter.weight)) return;
-      line.shift();
-      this.#waiting--;
-      // To the back of the round: deleting and setting again moves the key behind the others.
-      this.#lines.delete(keyId);
-      if (line.length > 0) this.#lines.set(keyId, line);
+      line.take();
       this.#admit(waiter);
     }
   }
@@ -186,5 +174,59 @@ export class FairQueue {
         this.#serve();
       },
     });
+  }
+}
+
+/** Waiting calls of one priority; keys take turns. */
+class Line {
+  /** By key; a key's place in the map is its turn. */
+  readonly #keys = new Map<string, Waiter[]>();
+  #waiting = 0;
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Whose turn it is. */
+  get next(): Waiter | undefined {
+    return this.#keys.values().next().value?.[0];
+  }
+
+  add(waiter: Waiter): void {
+    const calls = this.#keys.get(waiter.keyId);
+    if (calls) calls.push(waiter);
+    else this.#keys.set(waiter.keyId, [waiter]);
+    this.#waiting++;
+  }
+
+  /** Lets the one whose turn it is go in, and sends his key to the back of the round. */
+  take(): void {
+    const turn = this.#keys.entries().next().value;
+    if (!turn) return;
+    const [keyId, calls] = turn;
+    calls.shift();
+    this.#waiting--;
+    // Deleting and setting again moves the key behind the others.
+    this.#keys.delete(keyId);
+    if (calls.length > 0) this.#keys.set(keyId, calls);
+  }
+
+  /** False when the call is not in the line. */
+  remove(waiter: Waiter): boolean {
+    const calls = this.#keys.get(waiter.keyId);
+    const index = calls?.indexOf(waiter) ?? -1;
+    if (!calls || index < 0) return false;
+    calls.splice(index, 1);
+    if (calls.length === 0) this.#keys.delete(waiter.keyId);
+    this.#waiting--;
+    return true;
+  }
+
+  /** Sends everybody out of the line. */
+  clear(): Waiter[] {
+    const waiters = [...this.#keys.values()].flat();
+    this.#keys.clear();
+    this.#waiting = 0;
+    return waiters;
   }
 }

@@ -120,6 +120,9 @@ describe('prompts', () => {
     expect(promptOf(HYBRID, ask('', { turns, thinking: { switch: 'off', keepsHistory: true } })).join('')).toContain(
       '<|im_start|>assistant\n<think>\nwhy\n</think>\n\nb<|im_end|>',
     );
+    expect(promptOf(HYBRID, ask('', { turns, thinking: { switch: 'off', keepsLoop: true } })).join('')).toContain(
+      'why',
+    );
   });
 
   it('say when the template itself opened the reasoning', () => {

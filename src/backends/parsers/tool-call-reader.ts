@@ -5,7 +5,7 @@
  * its key; then closers (brackets, tags, fences), which are swallowed; then perhaps another call: the next of an array,
  * another tag, another object. Arguments stream as they come; loose JSON is repaired once it is complete.
  */
-import { createStreamedJson, type StreamedJson } from './streamed-json.ts';
+import { createStreamedJson, type StreamedJson } from '../../core/streamed-json.ts';
 import { createOpeningDetector, type OpeningDetector, type ToolCallOpening } from './tool-call-opening.ts';
 
 export type CallPart =

@@ -16,6 +16,12 @@ export interface Behaviour {
   readonly after: number;
   /** The code of the failure. */
   readonly code: ErrorCode;
+  /** Tokens of the prompt that are reported as read from a cache. */
+  readonly cached: number;
+  /** The function that is called; undefined: the first ones. */
+  readonly functionName: string | undefined;
+  /** Its arguments, as they are; undefined: made for its schema. */
+  readonly callInput: string | undefined;
 }
 
 const NAMES = [
@@ -77,12 +83,16 @@ export function parseBehaviour(target: string): Behaviour {
   const [path = '', query = ''] = target.startsWith(PREFIX) ? split(target.slice(PREFIX.length)) : split(target);
   const parameters = new URLSearchParams(query);
   const { name, tokens, code } = parseName(path, target);
-  const number = (key: string, fallback: number, highest: number): number => {
-    const text = parameters.get(key);
+  const text = (key: string): string | undefined => {
+    const value = parameters.get(key) ?? undefined;
     parameters.delete(key);
-    if (text === null) return fallback;
-    const value = Number(text);
-    if (text.trim() === '' || !(value >= 0 && value <= highest))
+    return value;
+  };
+  const number = (key: string, fallback: number, highest: number): number => {
+    const digits = text(key);
+    if (digits === undefined) return fallback;
+    const value = Number(digits);
+    if (digits.trim() === '' || !(value >= 0 && value <= highest))
       throw new StudioError('invalid-parameter', `'${key}' of ${target} must be a number from 0 to ${highest}.`);
     return value;
   };
@@ -93,9 +103,11 @@ export function parseBehaviour(target: string): Behaviour {
     rate: number('rate', 0, MAX_RATE),
     firstTokenMs: number('ms', name === 'slow-first' ? 3000 : 0, MAX_WAIT_MS),
     after: Math.floor(number('after', 5, MAX_TOKENS)),
-    code: codeOf(parameters.get('code')) ?? code ?? (name === 'cut' ? 'upstream-failed' : 'internal'),
+    code: codeOf(text('code')) ?? code ?? (name === 'cut' ? 'upstream-failed' : 'internal'),
+    cached: Math.floor(number('cached', 0, MAX_TOKENS)),
+    functionName: text('name'),
+    callInput: text('input'),
   };
-  parameters.delete('code');
   const [unknown] = parameters.keys();
   if (unknown !== undefined) throw new StudioError('invalid-parameter', `${target} has no parameter '${unknown}'.`);
   return behaviour;
@@ -116,8 +128,8 @@ function parseName(path: string, target: string): { name: BehaviourName; tokens?
   throw modelNotFound(target);
 }
 
-function codeOf(text: string | null): ErrorCode | undefined {
-  if (text === null) return undefined;
+function codeOf(text: string | undefined): ErrorCode | undefined {
+  if (text === undefined) return undefined;
   if (Object.hasOwn(CODES_OF_STATUS, text)) return CODES_OF_STATUS[text];
   return Object.hasOwn(ERROR_CODES, text) ? (text as ErrorCode) : undefined;
 }

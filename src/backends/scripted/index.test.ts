@@ -252,6 +252,30 @@ describe('scripted behaviours', () => {
     expect(text((await run('scripted/tool-call')).result)).toContain('no function');
   });
 
+  it('tool-call calls the named function with the given arguments, good or bad', async () => {
+    const tools = [weather, time];
+    const callOf = async (model: string, changes: Changes = {}) =>
+      (await run(model, { tools, ...changes })).result.choices[0]?.blocks[0];
+    expect(await callOf('scripted/tool-call?name=get_time')).toMatchObject({ name: 'get_time', inputText: '{}' });
+    expect(await callOf('scripted/echo?name=get_time', { toolChoice: 'required' })).toMatchObject({ name: 'get_time' });
+    expect(await callOf('scripted/tool-call?name=get_time', { toolChoice: { name: 'get_weather' } })).toMatchObject({
+      name: 'get_weather',
+    });
+    expect(await callOf('scripted/tool-call?input=%7B%22city%22%3A1%7D')).toMatchObject({
+      name: 'get_weather',
+      inputText: '{"city":1}',
+      isValidJson: true,
+    });
+    expect(await callOf('scripted/tool-call?input=%7B%22city')).toMatchObject({ isValidJson: false });
+    expect(await callOf('scripted/tool-call?input=')).toMatchObject({ inputText: '', isValidJson: false });
+    expect(text((await run('scripted/tool-call?name=other', { tools })).result)).toContain('no function');
+  });
+
+  it('reports as many tokens of the prompt as cached as it was told, and not more than there are', async () => {
+    expect((await run('scripted/echo?cached=3')).result.usage).toEqual(usageOf({ input: 5, output: 5, cachedRead: 3 }));
+    expect((await run('scripted/echo?cached=99')).result.usage.input).toMatchObject({ total: 5, cachedRead: 5 });
+  });
+
   it('tool-call that is cut says so', async () => {
     const { result } = await run('scripted/tool-call', { tools: [weather], limits: { maxOutputTokens: 3 } });
     expect(result.choices[0]).toMatchObject({ blocks: [{ isValidJson: false }], reason: 'length' });

@@ -6,7 +6,7 @@ import type { Backend, Clock } from '../../core/ports.ts';
 import { parseBehaviour } from './behaviours.ts';
 import { play, type Sleep, sleep } from './player.ts';
 import { scriptOf } from './script.ts';
-import { countInput } from './tokens.ts';
+import { countInput, textTokens } from './tokens.ts';
 
 export { SCRIPTED_MODELS, scriptedModel } from './behaviours.ts';
 
@@ -20,12 +20,23 @@ export interface ScriptedBackendOptions {
 export function createScriptedBackend(options: ScriptedBackendOptions): Backend {
   return {
     id: 'scripted',
-    abilities: { choices: false, structuredOutput: true, thinkingBudget: true, toolChoice: true, images: true },
+    abilities: {
+      choices: false,
+      structuredOutput: true,
+      thinkingBudget: true,
+      toolChoice: true,
+      images: true,
+      rawPrompts: true,
+    },
     generate(request, context) {
-      const script = scriptOf(request, parseBehaviour(context.route?.target ?? request.model));
-      const input = countInput(request);
+      const behaviour = parseBehaviour(context.route?.target ?? request.model);
+      const script = scriptOf(request, behaviour);
+      const counted = countInput(request);
+      const input = { ...counted, cachedRead: Math.min(behaviour.cached, counted.total) };
       return play({ script, request, context, input, clock: options.clock, sleep: options.sleep ?? sleep });
     },
+    countTokens: async (request) => countInput(request).total,
+    tokenise: async (text) => textTokens(text),
     health: () => ({ isReady: true, detail: 'scripted answers' }),
     close: async () => {},
   };

@@ -58,6 +58,8 @@ class Player {
         return;
       }
       const block: Block = { choice: 0, blockId: `${step.type}-${index}` };
+      // A call without arguments.
+      if (step.tokens.length === 0) yield this.#startOfBlock(step, block);
       for (const [position, token] of step.tokens.entries()) {
         // Nothing shows before the first token: a block that opens early would look like one.
         await this.#untilDue();

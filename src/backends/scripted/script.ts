@@ -6,7 +6,15 @@
  */
 import { StudioError } from '../../core/errors.ts';
 import type { ChoiceEndReason } from '../../core/events.ts';
-import { type FunctionTool, functionTools, type GenerationRequest, textOf } from '../../core/generation.ts';
+import { formOf } from '../../core/fim.ts';
+import {
+  type FunctionTool,
+  functionTools,
+  type GenerationRequest,
+  type ToolResultPart,
+  type Turn,
+  textOf,
+} from '../../core/generation.ts';
 import type { Behaviour } from './behaviours.ts';
 import { instanceOf } from './instance.ts';
 import { tokenise } from './tokens.ts';
@@ -36,7 +44,7 @@ type Ending = Pick<Script, 'reason' | 'stopText'>;
 export function scriptOf(request: GenerationRequest, behaviour: Behaviour): Script {
   if (behaviour.name === 'error') throw errorOf(behaviour);
   if (request.sampling.stopTokens?.length)
-    throw new StudioError('invalid-parameter', 'Scripted models have no token ids to stop at; stop at texts.');
+    throw new StudioError('invalid-parameter', 'Scripted models stop at texts, not at token ids.');
   const steps = [...reasoningSteps(request, behaviour), ...answerSteps(request, behaviour)];
   const { firstTokenMs, rate } = behaviour;
   return { ...obeyLimits(steps, request, behaviour), firstTokenMs, rate };
@@ -62,22 +70,26 @@ function answerSteps(request: GenerationRequest, behaviour: Behaviour): Step[] {
     case 'echo':
     case 'reasoning':
     case 'slow-first':
-      return answer(request, echoOf(request));
+      return answer(request, behaviour, echoOf(request));
     case 'text':
-      return answer(request, words(behaviour.tokens, request.sampling.seed ?? 0).join(''));
+      return answer(request, behaviour, words(behaviour.tokens, request.sampling.seed ?? 0).join(''));
     case 'length':
       // Also cuts JSON, as a limit would.
-      return answer(request, words(behaviour.tokens, 0).join('')).map((step) =>
+      return answer(request, behaviour, words(behaviour.tokens, 0).join('')).map((step) =>
         step.type === 'text' ? { ...step, tokens: step.tokens.slice(0, behaviour.tokens) } : step,
       );
     case 'json':
-      return isForced(request) ? calls(request, 1) : [textStep(request, jsonOf(request, echoOf(request)))];
+      return isForced(request) ? calls(request, behaviour, 1) : [textStep(request, jsonOf(request, echoOf(request)))];
     case 'refusal':
       return [textStep(request, 'I cannot help with that.')];
     case 'tool-call':
-      return mayCall(request) ? calls(request, 1) : answer(request, afterCalls(request));
+      return mayCall(request, behaviour)
+        ? calls(request, behaviour, 1)
+        : answer(request, behaviour, afterCalls(request));
     case 'parallel-calls':
-      return mayCall(request) ? calls(request, 2) : answer(request, afterCalls(request));
+      return mayCall(request, behaviour)
+        ? calls(request, behaviour, 2)
+        : answer(request, behaviour, afterCalls(request));
     case 'error-mid-stream':
       return [textOfLength(behaviour.after), { type: 'fail', error: new StudioError(behaviour.code) }];
     case 'cut':
@@ -92,8 +104,8 @@ function answerSteps(request: GenerationRequest, behaviour: Behaviour): Step[] {
   }
 }
 
-function answer(request: GenerationRequest, text: string): Step[] {
-  if (isForced(request)) return calls(request, 1);
+function answer(request: GenerationRequest, behaviour: Behaviour, text: string): Step[] {
+  if (isForced(request)) return calls(request, behaviour, 1);
   return [textStep(request, request.output.type === 'text' ? text : jsonOf(request, text))];
 }
 
@@ -108,7 +120,12 @@ function textOfLength(tokens: number): Step & { type: 'text' } {
   return { type: 'text', tokens: words(tokens, 0) };
 }
 
+/** Of a raw prompt with a gap, what stands around the gap: one can see that both sides arrived. */
 function echoOf(request: GenerationRequest): string {
+  if (request.rawPrompt) {
+    const form = formOf(request.rawPrompt);
+    return form.kind === 'continuation' ? form.text : [form.before, form.after].filter((side) => side !== '').join(' ');
+  }
   const last = request.turns.findLast((turn) => turn.role === 'user');
   return textOf(last?.parts ?? []) || 'You said nothing.';
 }
@@ -123,30 +140,50 @@ function isForced(request: GenerationRequest): boolean {
 }
 
 /** A model that has its results answers; one that is forced calls again. */
-function mayCall(request: GenerationRequest): boolean {
+function mayCall(request: GenerationRequest, behaviour: Behaviour): boolean {
   if (isForced(request)) return true;
-  const hasResults = request.turns.at(-1)?.parts.some((part) => part.type === 'tool-result') ?? false;
-  return request.toolChoice === 'auto' && !hasResults && functionTools(request).length > 0;
+  return request.toolChoice === 'auto' && lastResults(request).length === 0 && callable(request, behaviour).length > 0;
+}
+
+/** The results that the conversation ends with; some wires have a turn for each. */
+function lastResults(request: GenerationRequest): ToolResultPart[] {
+  const resultsOf = ({ parts }: Turn) => parts.filter((part) => part.type === 'tool-result');
+  const before = request.turns.findLastIndex((turn) => resultsOf(turn).length === 0);
+  return request.turns.slice(before + 1).flatMap(resultsOf);
 }
 
 /** What a model that calls tools says when it does not call one. */
 function afterCalls(request: GenerationRequest): string {
-  const results = (request.turns.at(-1)?.parts ?? []).filter((part) => part.type === 'tool-result');
+  const results = lastResults(request);
   if (results.length === 0) return 'There is no function to call.';
   return `The tool answered: ${results.map((result) => textOf(result.parts)).join('; ')}`;
 }
 
-function calls(request: GenerationRequest, count: number): Step[] {
-  const functions = functionTools(request);
+/** What may be called, the first one first: the function of `tool_choice`, else that of `?name=`, else any. */
+function callable(request: GenerationRequest, behaviour: Behaviour): FunctionTool[] {
   const { toolChoice } = request;
-  const named = typeof toolChoice === 'object' ? functions.filter((tool) => tool.name === toolChoice.name) : functions;
-  if (named.length === 0) throw new StudioError('invalid-parameter', 'There is no function to call.');
-  return Array.from({ length: count }, (_, index) => callOf(named[index] ?? named[0], index));
+  const name = typeof toolChoice === 'object' ? toolChoice.name : behaviour.functionName;
+  return functionTools(request).filter((tool) => name === undefined || tool.name === name);
 }
 
-function callOf(tool: FunctionTool | undefined, variant: number): Step {
-  const input = JSON.stringify(instanceOf({ type: 'object', ...tool?.inputSchema }, variant));
-  return { type: 'call', name: tool?.name ?? '', tokens: tokenise(input), isWhole: true };
+function calls(request: GenerationRequest, behaviour: Behaviour, count: number): Step[] {
+  const functions = callable(request, behaviour);
+  if (functions.length === 0) throw new StudioError('invalid-parameter', 'There is no function to call.');
+  return Array.from({ length: count }, (_, index) => callOf(functions[index] ?? functions[0], behaviour, index));
+}
+
+function callOf(tool: FunctionTool | undefined, { callInput }: Behaviour, variant: number): Step {
+  const input = callInput ?? JSON.stringify(instanceOf({ type: 'object', ...tool?.inputSchema }, variant));
+  return { type: 'call', name: tool?.name ?? '', tokens: tokenise(input), isWhole: isJson(input) };
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Cuts what is said at the limits and at the first stop text, and says how it ends. */
@@ -174,7 +211,7 @@ function obeyLimits(
     const isCut = step.tokens.length > room;
     const tokens = isCut ? step.tokens.slice(0, room) : step.tokens;
     if (step.type === 'call') {
-      if (tokens.length > 0) kept.push({ ...step, tokens, isWhole: !isCut });
+      if (tokens.length > 0 || !isCut) kept.push({ ...step, tokens, isWhole: step.isWhole && !isCut });
       ending = { reason: 'tool-calls' };
     } else if (tokens.length > 0) kept.push({ ...step, tokens });
     if (isCut) {

@@ -2,7 +2,9 @@
  * Tokens of scripted answers: a word or a sign, with the blanks before it; Chinese, Japanese and Korean characters one
  * by one. Not any model's tokens, but always the same ones, so counts can be worked out by hand.
  */
-import type { ContentPart, GenerationRequest } from '../../core/generation.ts';
+import { formOf } from '../../core/fim.ts';
+import type { ContentPart, GenerationRequest, RawPrompt } from '../../core/generation.ts';
+import type { TextToken } from '../../core/ports.ts';
 import { type InputUsage, NO_USAGE } from '../../core/usage.ts';
 
 /** What a scripted model counts for a piece it does not look at. */
@@ -23,9 +25,21 @@ export function countTokens(text: string): number {
   return tokenise(text).length;
 }
 
+/** The tokens of a text with ids: made up, but always the same ones for the same text. */
+export function textTokens(text: string): TextToken[] {
+  return tokenise(text).map((token) => ({ id: idOf(token), text: token }));
+}
+
+/** FNV-1a over the token's UTF-16 units, without the sign. */
+function idOf(token: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < token.length; index++) hash = Math.imul(hash ^ token.charCodeAt(index), 0x01000193);
+  return hash >>> 1;
+}
+
 /** What a request costs to read: all its text, its tool definitions as JSON, a fixed price for other pieces. */
 export function countInput(request: GenerationRequest): InputUsage {
-  const media = { text: 0, image: 0, video: 0, audio: 0 };
+  const media = { text: countRawPrompt(request.rawPrompt), image: 0, video: 0, audio: 0 };
   const count = (parts: readonly ContentPart[]): void => {
     for (const part of parts) countPart(part, media, count);
   };
@@ -41,6 +55,17 @@ export function countInput(request: GenerationRequest): InputUsage {
     audio,
     toolDefinitions,
   };
+}
+
+/** The three tokens around a gap count one each, whoever wrote them. */
+const GAP_TOKENS = 3;
+
+function countRawPrompt(rawPrompt: RawPrompt | undefined): number {
+  if (!rawPrompt) return 0;
+  const form = formOf(rawPrompt);
+  if (form.kind === 'continuation') return countTokens(form.text);
+  const context = form.kind === 'spelt' ? countTokens(form.context) : 0;
+  return context + countTokens(form.before) + countTokens(form.after) + GAP_TOKENS;
 }
 
 function countPart(

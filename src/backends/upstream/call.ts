@@ -13,14 +13,16 @@
 import type { Dispatcher } from 'undici';
 import { StudioError, toStudioError } from '../../core/errors.ts';
 import type { GenerationEvent, GenerationStream } from '../../core/events.ts';
-import type { GenerationRequest } from '../../core/generation.ts';
+import { functionTools, type GenerationRequest } from '../../core/generation.ts';
 import { type CallContext, endingOf, startOf } from '../../core/ports.ts';
 import { NO_USAGE } from '../../core/usage.ts';
+import { ChatReplyDecoder } from '../parsers/chat-reply/decode.ts';
 import { Attempt, type AttemptListener } from './attempt.ts';
-import { ReplyDecoder } from './decode.ts';
 import { type EncodedRequest, encodeRequest } from './encode.ts';
-import { type Failure, unreadableReply } from './errors.ts';
+import { encodeCompletion } from './encode-completion.ts';
+import { type Failure, failureOfChunk, unreadableReply } from './errors.ts';
 import type { UpstreamQuirks } from './quirks.ts';
+import { chatChunkOf } from './text-reply.ts';
 
 /** What calls share; made once by the backend. */
 export interface CallPorts {
@@ -64,7 +66,7 @@ class UpstreamCall implements AsyncIterableIterator<GenerationEvent>, AttemptLis
   #state: 'idle' | 'trying' | 'waiting' | 'streaming' | 'ended' = 'idle';
   #encoded: EncodedRequest | undefined;
   #attempt: Attempt | undefined;
-  #decoder: ReplyDecoder | undefined;
+  #decoder: ChatReplyDecoder | undefined;
   #retriesLeft: number;
   #timer: NodeJS.Timeout | undefined;
   #startedAtMs = 0;
@@ -130,7 +132,7 @@ class UpstreamCall implements AsyncIterableIterator<GenerationEvent>, AttemptLis
 
   readonly onEnd = (hasEndMark: boolean): void => {
     const decoder = this.#decoder ?? this.#createDecoder();
-    const failure = guarded(() => decoder.end(hasEndMark));
+    const failure = guarded(() => (decoder.end(hasEndMark) ? undefined : cutReply()));
     if (failure) {
       this.onFailure(failure);
       return;
@@ -169,7 +171,10 @@ class UpstreamCall implements AsyncIterableIterator<GenerationEvent>, AttemptLis
       return;
     }
     try {
-      this.#encoded = encodeRequest(this.#request, this.#context, this.#ports.quirks);
+      const { rawPrompt } = this.#request;
+      this.#encoded = rawPrompt
+        ? encodeCompletion(this.#request, rawPrompt, this.#context, this.#ports.quirks)
+        : encodeRequest(this.#request, this.#context, this.#ports.quirks);
     } catch (thrown) {
       this.#throw(toStudioError(thrown));
       return;
@@ -219,7 +224,10 @@ class UpstreamCall implements AsyncIterableIterator<GenerationEvent>, AttemptLis
   #decode(chunk: unknown): void {
     if (typeof chunk !== 'object' || chunk === null) return;
     const decoder = this.#decoder ?? this.#createDecoder();
-    const failure = guarded(() => decoder.push(chunk));
+    const failure = guarded(() => {
+      const told = decoder.push(this.#request.rawPrompt ? chatChunkOf(chunk) : chunk);
+      return told && failureOfChunk(told.error);
+    });
     if (failure) this.onFailure(failure);
   }
 
@@ -234,13 +242,18 @@ class UpstreamCall implements AsyncIterableIterator<GenerationEvent>, AttemptLis
     }
   }
 
-  #createDecoder(): ReplyDecoder {
-    this.#decoder = new ReplyDecoder({
-      request: this.#request,
-      quirks: this.#ports.quirks,
+  #createDecoder(): ChatReplyDecoder {
+    const { tools, toolChoice, sampling, rawPrompt } = this.#request;
+    const { readsCallsFromText, readsThinkingFromText } = this.#ports.quirks;
+    const mayCallInText = readsCallsFromText && toolChoice !== 'none' && tools.length > 0;
+    this.#decoder = new ChatReplyDecoder({
       ids: this.#context.ids,
       blockPrefix: this.#ports.nextBlockPrefix(),
       emit: this.#emit,
+      callableNames: mayCallInText ? functionTools(this.#request).map(({ name }) => name) : undefined,
+      // What goes on from a raw prompt is text, tags and all.
+      splitsThinking: readsThinkingFromText && !rawPrompt,
+      stopTexts: sampling.stopTexts ?? [],
     });
     return this.#decoder;
   }
@@ -310,6 +323,10 @@ class UpstreamCall implements AsyncIterableIterator<GenerationEvent>, AttemptLis
       totalMs: this.#context.clock.monotonic() - this.#startedAtMs,
     };
   }
+}
+
+function cutReply(): Failure {
+  return { ...unreadableReply('an answer without an end'), isWorthRetrying: true };
 }
 
 /** A surprise in what an upstream sent is a failure of the upstream, never an exception across the socket. */

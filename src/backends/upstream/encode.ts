@@ -9,6 +9,8 @@ import { encodeMark, encodeMessages, given, type WireObject } from './encode-mes
 import type { UpstreamQuirks } from './quirks.ts';
 
 export interface EncodedRequest {
+  /** Below the base URL. */
+  readonly path: '/chat/completions' | '/completions';
   /** JSON. */
   readonly body: string;
   readonly isStreaming: boolean;
@@ -23,13 +25,27 @@ const NEUTRAL_SAMPLING: Sampling = {
   choices: 1,
 };
 
+/** What of a call the request depends on. */
+export type EncodeContext = Pick<CallContext, 'isStreaming' | 'card' | 'route'>;
+
 /** The request for this server. Throws a StudioError for what it cannot do. */
 export function encodeRequest(
   request: GenerationRequest,
-  context: CallContext,
+  context: EncodeContext,
   quirks: UpstreamQuirks,
 ): EncodedRequest {
   const isStreaming = mustStream(request, context, quirks);
+  const body = encodeBody(request, context, quirks, isStreaming);
+  return { path: '/chat/completions', body: JSON.stringify(body), isStreaming };
+}
+
+/** Its body, not written out yet. */
+export function encodeBody(
+  request: GenerationRequest,
+  context: EncodeContext,
+  quirks: UpstreamQuirks,
+  isStreaming: boolean,
+): WireObject {
   const body: WireObject = {
     model: context.route?.target ?? request.model,
     messages: encodeMessages(request, quirks),
@@ -43,21 +59,22 @@ export function encodeRequest(
   addOutput(request, body, quirks);
   addPrefix(request, body, quirks);
   if (request.storage.user !== undefined) body.user = request.storage.user;
-  return { body: JSON.stringify(body), isStreaming };
+  return body;
 }
 
 /** A plain reply is asked for as one, which is cheaper on both sides, unless the model only streams. */
-function mustStream(request: GenerationRequest, context: CallContext, quirks: UpstreamQuirks): boolean {
+function mustStream(request: GenerationRequest, context: EncodeContext, quirks: UpstreamQuirks): boolean {
   if (context.isStreaming) return true;
   const demand = quirks.demandsStreamByCard ? context.card?.streamRequired : 'no';
   return demand === 'always' || (demand === 'thinking' && request.thinking.switch !== 'off');
 }
 
-function streamOptions(quirks: UpstreamQuirks): WireObject {
+/** Usage is always asked for: the receipt needs it. */
+export function streamOptions(quirks: UpstreamQuirks): WireObject {
   return quirks.continuousUsage ? { include_usage: true, continuous_usage_stats: true } : { include_usage: true };
 }
 
-function addSampling(sampling: Sampling, body: WireObject, quirks: UpstreamQuirks): void {
+export function addSampling(sampling: Sampling, body: WireObject, quirks: UpstreamQuirks): void {
   for (const key of Object.keys(sampling) as (keyof Sampling)[]) {
     const value = sampling[key];
     if (value === undefined) continue;
@@ -120,7 +137,7 @@ function addLimits({ limits }: GenerationRequest, body: WireObject, quirks: Upst
 
 function addThinking(
   { thinking }: GenerationRequest,
-  context: CallContext,
+  context: EncodeContext,
   body: WireObject,
   quirks: UpstreamQuirks,
 ): void {
@@ -145,7 +162,7 @@ function addThinking(
 
 function addSwitch(
   wanted: 'default' | 'on' | 'off',
-  context: CallContext,
+  context: EncodeContext,
   body: WireObject,
   template: WireObject,
   quirks: UpstreamQuirks,
@@ -220,7 +237,8 @@ function addPrefix(request: GenerationRequest, body: WireObject, quirks: Upstrea
   body.add_generation_prompt = false;
 }
 
-function refuse(field: string): never {
+/** Own words: the server behind the model has no word for what the caller asked. */
+export function refuse(field: string): never {
   throw new StudioError('invalid-parameter', `The server behind this model does not take the parameter ${field}.`, {
     param: field.split(' ')[0],
   });

@@ -131,6 +131,15 @@ describe('upstream errors', () => {
     });
   }
 
+  it.each([
+    ["This model's maximum context length is 4096 tokens. However, you requested 5000 tokens.", 5000, 4096],
+    ['request (9412 tokens) exceeds the available context size (8192 tokens), try increasing it', 9412, 8192],
+    ["The input (9000 tokens) is longer than the model's context length (8192 tokens).", 9000, 8192],
+    ['Range of input length should be [1, 129024]', undefined, 129_024],
+  ])('tell how long a prompt was: %s', (words, promptTokens, maxPromptTokens) => {
+    expect(reply(400, openai(words)).error).toMatchObject({ promptTokens, maxPromptTokens });
+  });
+
   it('keep Retry-After', () => {
     expect(reply(429, '', '2').error.retryAfterSeconds).toBe(2);
     expect(reply(503, '', 'Wed, 21 Oct 2026 07:28:00 GMT').error.retryAfterSeconds).toBeUndefined();

@@ -106,7 +106,11 @@ function codeOf(thrown: unknown): string {
 function requestError(message: string, kind: string, cause: Error): StudioError {
   if (isContextError(message, kind)) {
     const limit = contextLimitOf(message);
-    return new StudioError('context-too-long', `Range of input length should be [1, ${limit ?? 'N'}]`, { cause });
+    return new StudioError('context-too-long', `Range of input length should be [1, ${limit ?? 'N'}]`, {
+      cause,
+      promptTokens: promptTokensOf(message),
+      maxPromptTokens: limit,
+    });
   }
   if (isContentError(kind)) return new StudioError('content-filtered', undefined, { cause });
   // Our account, not the caller's.
@@ -137,6 +141,12 @@ function contextLimitOf(message: string): number | undefined {
     ...message.matchAll(/\[1, (\d+)\]/g),
   ].map((match) => Number(match[1]));
   return found.length === 0 ? undefined : Math.min(...found);
+}
+
+/** What llama-server and SGLang, and vLLM, say was asked for; vLLM counts the wanted answer in. */
+function promptTokensOf(message: string): number | undefined {
+  const found = /\((\d+) tokens\) (?:exceeds|is longer)|requested (\d+) tokens/i.exec(message);
+  return found ? Number(found[1] ?? found[2]) : undefined;
 }
 
 function modelNotFound(model: string): string {

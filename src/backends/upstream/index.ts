@@ -1,19 +1,22 @@
 /**
  * A backend that is another server: vLLM, SGLang, Ollama, llama-server, Model Studio itself, anything that speaks Chat
- * Completions. Written strictly, read loosely; what servers differ in is data (`quirks.ts`).
+ * Completions, and Completions for raw prompts. Written strictly, read loosely; what servers differ in is data
+ * (`quirks.ts`).
  */
 import { Pool } from 'undici';
 import type { StudioError } from '../../core/errors.ts';
 import type { GenerationStream } from '../../core/events.ts';
 import type { GenerationRequest } from '../../core/generation.ts';
 import type { Backend, BackendHealth, CallContext, Logger } from '../../core/ports.ts';
+import { createAsk } from './ask.ts';
 import { type CallPorts, type RetryPolicy, startUpstreamCall } from './call.ts';
 import { quirksOf } from './quirks.ts';
+import { tokenAnswersOf } from './token-questions.ts';
 
 export interface UpstreamOptions {
   /** The backend's name in routes, logs and `x-atelier-backend`. */
   readonly id: string;
-  /** Normally ends in `/v1`; `/chat/completions` is added. */
+  /** Normally ends in `/v1`; `/chat/completions` and `/completions` are added. */
   readonly baseUrl: string;
   readonly apiKey?: string | undefined;
   /** The kind of server, a key of `QUIRKS`. */
@@ -40,7 +43,7 @@ export function createUpstreamBackend(options: UpstreamOptions): Backend {
   const quirks = quirksOf(options.quirks);
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const url = new URL(options.baseUrl);
-  const path = `${url.pathname.replace(/\/+$/, '')}/chat/completions${url.search}`;
+  const basePath = url.pathname.replace(/\/+$/, '');
   const pool = new Pool(url.origin, {
     connect: { timeout: timeouts.connectMs },
     headersTimeout: timeouts.silenceMs,
@@ -52,7 +55,8 @@ export function createUpstreamBackend(options: UpstreamOptions): Backend {
   let lastFailure: StudioError | undefined;
   let hasAnswered = false;
   let calls = 0;
-  const authorization = options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` };
+  const authorization: { readonly [name: string]: string } =
+    options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` };
 
   const ports: CallPorts = {
     backendId: options.id,
@@ -65,6 +69,7 @@ export function createUpstreamBackend(options: UpstreamOptions): Backend {
         accept: encoded.isStreaming ? 'text/event-stream' : 'application/json',
         'x-request-id': requestId,
       };
+      const path = `${basePath}${encoded.path}${url.search}`;
       pool.dispatch({ path, method: 'POST', headers, body: encoded.body }, handler);
     },
     nextBlockPrefix: () => `${options.id}-${++calls}-`,
@@ -82,7 +87,9 @@ export function createUpstreamBackend(options: UpstreamOptions): Backend {
       thinkingBudget: quirks.thinkingBudget !== undefined,
       toolChoice: quirks.toolChoice !== 'none',
       images: quirks.images,
+      rawPrompts: true,
     },
+    ...tokenAnswersOf(quirks, createAsk(pool, basePath.replace(/\/v1$/, ''), authorization)),
     generate: (request: GenerationRequest, context: CallContext): GenerationStream =>
       startUpstreamCall(request, context, ports),
     health: (): BackendHealth => healthOf(url, lastFailure, hasAnswered),

@@ -2,7 +2,7 @@
  * In what OpenAI-compatible servers differ, as data. Adding a server is a record; code only where data cannot say it.
  *
  * A field that a server has no word for is refused when a caller sets it, never dropped: the answer would be another
- * one. Sources: each server's own documentation of its chat endpoint, and for Model Studio the page "Chat Completions".
+ * one. Sources: each server's own documentation of its endpoints, and for Model Studio the page "Chat Completions".
  */
 import type { Sampling } from '../../core/generation.ts';
 
@@ -43,6 +43,19 @@ export interface UpstreamQuirks {
   readonly readsCallsFromText: boolean;
   /** It may leave `<think>` in the text. */
   readonly readsThinkingFromText: boolean;
+  readonly completions: CompletionQuirks;
+  /** Whose way of telling the tokens of a text it has; absent: it tells none, or nobody knows. */
+  readonly tokens?: 'vllm' | 'llama-server' | undefined;
+}
+
+/** In what they differ on the older endpoint, `/completions`. */
+export interface CompletionQuirks {
+  /** How a text with a gap is asked for: by a field, or spelt out in the prompt by the tokens of the model. */
+  readonly gap: 'suffix' | 'spelt';
+  /** A prompt goes to the model as it is. False: a chat template is put round all but a gap. */
+  readonly isRaw: boolean;
+  /** How an answer of any length is asked for. `card`: by the highest number there is, as saying nothing means 16. */
+  readonly noLimit: 'absent' | 'null' | 'card';
 }
 
 /** What OpenAI's own API defines, and every server here takes. */
@@ -83,6 +96,7 @@ const GENERIC: UpstreamQuirks = {
   demandsStreamByCard: false,
   readsCallsFromText: true,
   readsThinkingFromText: true,
+  completions: { gap: 'spelt', isRaw: true, noLimit: 'card' },
 };
 
 export const QUIRKS: { readonly [Kind in UpstreamKind]: UpstreamQuirks } = {
@@ -94,11 +108,14 @@ export const QUIRKS: { readonly [Kind in UpstreamKind]: UpstreamQuirks } = {
     reasoningHistory: 'reasoning', // renamed from reasoning_content in 0.12
     prefix: 'continue_final_message', // with add_generation_prompt false
     continuousUsage: true, // stream_options.continuous_usage_stats
+    completions: { gap: 'spelt', isRaw: true, noLimit: 'null' }, // "suffix is not currently supported"
+    tokens: 'vllm',
   },
   sglang: {
     ...GENERIC,
     sampling: { ...GENERIC.sampling, stopTokens: 'stop_token_ids' }, // one flat list: single tokens only
     prefix: 'continue_final_message',
+    completions: { gap: 'spelt', isRaw: true, noLimit: 'card' }, // `suffix` is read only with --completion-template
   },
   ollama: {
     ...GENERIC,
@@ -109,6 +126,7 @@ export const QUIRKS: { readonly [Kind in UpstreamKind]: UpstreamQuirks } = {
     toolChoice: 'none', // read and ignored
     takesParallelSwitch: false, // not read
     takesTextParts: false, // it makes a message of each
+    completions: { gap: 'suffix', isRaw: false, noLimit: 'absent' }, // the prompt becomes a user's message
   },
   'llama-server': {
     ...GENERIC,
@@ -122,6 +140,8 @@ export const QUIRKS: { readonly [Kind in UpstreamKind]: UpstreamQuirks } = {
     },
     reasoningEffort: 'chat-template',
     toolChoice: 'words', // an object silently becomes `auto`
+    completions: { gap: 'spelt', isRaw: true, noLimit: 'absent' }, // `suffix` is known to /infill only
+    tokens: 'llama-server',
   },
   dashscope: {
     ...GENERIC,
@@ -143,6 +163,7 @@ export const QUIRKS: { readonly [Kind in UpstreamKind]: UpstreamQuirks } = {
     demandsStreamByCard: true, // "This model only support stream mode"
     readsCallsFromText: false, // parses them itself
     readsThinkingFromText: false, // separates it itself
+    completions: { gap: 'spelt', isRaw: true, noLimit: 'absent' }, // the page has no `suffix`
   },
   openai: {
     ...GENERIC,
@@ -154,6 +175,7 @@ export const QUIRKS: { readonly [Kind in UpstreamKind]: UpstreamQuirks } = {
     prefix: 'none', // a last assistant message is answered, not continued
     readsCallsFromText: false,
     readsThinkingFromText: false,
+    completions: { gap: 'suffix', isRaw: true, noLimit: 'card' },
   },
 };
 

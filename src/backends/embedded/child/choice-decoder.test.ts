@@ -16,6 +16,15 @@ describe('a plain answer', () => {
     expect(run.counts).toEqual({ output: 2, reasoning: 0 });
   });
 
+  it('ends at a token that says so by its spelling, and does not count it', () => {
+    const run = runChoice({ stages: [{ ...answer, endTexts: ['<|start|>', 'no token'] }] }, ['a', '<|start|>', 'b']);
+    expect(run.pieces).toEqual([{ type: 'text', text: 'a' }]);
+    expect(run.end).toEqual({ kind: 'end', reason: 'stop' });
+    expect(run.counts.output).toBe(1);
+    const without = runChoice({ stages: [answer] }, ['a', '<|start|>', 'b', null]);
+    expect(without.pieces).toEqual([{ type: 'text', text: 'ab' }]);
+  });
+
   it('is as long as its limit says, to the token', () => {
     for (const [plan, stages] of [
       [{}, [{ ...answer, maxTokens: 2 }]],

@@ -68,6 +68,7 @@ type Phase =
   | { readonly kind: 'after-call'; readonly detector: OpeningDetector; text: string };
 
 const NO_STAGE: Stage = { kind: 'answer', opening: '' };
+const NO_TOKENS: ReadonlySet<number> = new Set();
 
 export class ChoiceDecoder {
   readonly #plan: ChoicePlan;
@@ -84,6 +85,8 @@ export class ChoiceDecoder {
   #output = 0;
   #reasoning = 0;
   #wasSteered = false;
+  /** Tokens that end this stage's answer as the end of text does. */
+  #endTokens: ReadonlySet<number> = NO_TOKENS;
 
   constructor(plan: ChoicePlan, context: DecoderContext) {
     this.#plan = plan;
@@ -120,7 +123,7 @@ export class ChoiceDecoder {
 
   /** Reads the token that was sampled. */
   push(token: number, facts: SampledFacts = {}): Move {
-    if (this.#context.vocabulary.isEndOfGeneration(token)) return this.#endOfGeneration();
+    if (this.#context.vocabulary.isEndOfGeneration(token) || this.#endTokens.has(token)) return this.#endOfGeneration();
     this.#count(1);
     if (facts.wasSteered === true) this.#wasSteered = true;
     const text = this.#detokenizer.push(this.#bytes(token));
@@ -281,6 +284,7 @@ export class ChoiceDecoder {
         return this.#calls.beginRequired();
       }
     }
+    this.#endTokens = this.#tokensOf(stage.endTexts);
     const { stopTexts, stopTokens } = this.#plan;
     this.#phase = {
       kind: 'text',
@@ -290,6 +294,13 @@ export class ChoiceDecoder {
       position: stage.grammar === undefined || stage.isProse ? undefined : new JsonPosition(),
     };
     return '';
+  }
+
+  /** Of spellings that are one token each; others are no tokens of these weights. */
+  #tokensOf(spellings: readonly string[] | undefined): ReadonlySet<number> {
+    if (spellings === undefined) return NO_TOKENS;
+    const rows = spellings.map((spelling) => this.#tokenise(spelling));
+    return new Set(rows.flatMap((row) => (row.length === 1 ? row : [])));
   }
 
   #newDetector(): OpeningDetector {

@@ -47,7 +47,10 @@ function receive(scheduler: Scheduler, message: ToEngine): void {
       scheduler.cancel(message.jobId);
       return;
     case 'count':
-      scheduler.count(message.countId, message.prompt);
+      scheduler.count(message.askId, message.prompt);
+      return;
+    case 'tokenise':
+      scheduler.tokenise(message.askId, message.text);
       return;
     case 'shutdown':
       void scheduler.shutdown().finally(() => process.exit(0));

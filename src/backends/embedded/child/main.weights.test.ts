@@ -93,6 +93,14 @@ describe.skipIf(WEIGHTS === undefined)(`the engine child${REASON}`, TIMEOUT, () 
     expect(job.accepted?.promptTokens).toBeGreaterThan((await engine.count('<|im_start|>user\n<|im_end|>')) + 6);
   });
 
+  it('tells the tokens of a text: as many as it counts, and joined they are the text', async () => {
+    const text = 'def add(a, b):\n    return a + b';
+    const tokens = await engine.tokenise(text);
+    expect(tokens.map((token) => token.text).join('')).toBe(text);
+    expect(tokens).toHaveLength(await engine.count(text));
+    expect(new Set(tokens.filter((token) => token.text === ' b').map(({ id }) => id)).size).toBe(1);
+  });
+
   it('says the same greedily, cold or warm, after the same prompt or another that begins alike', async () => {
     const asks = (question: string) => plan(`${LONG} ${question}`, {}, { logprobs: { top: 0 } });
     const fresh = await ForkedEngine.start({ ...OPTIONS, sequences: 1 });
@@ -316,8 +324,8 @@ describe.skipIf(WEIGHTS === undefined)(`the life of the engine child${REASON}`, 
     child.kill('SIGTERM');
     child.kill('SIGINT');
     const counted = new Promise((resolve) => child.once('message', resolve));
-    child.send({ type: 'count', countId: 'c', prompt: [{ kind: 'plain', text: 'alive' }] });
-    expect(await counted).toMatchObject({ type: 'counted', countId: 'c' });
+    child.send({ type: 'count', askId: 'c', prompt: [{ kind: 'plain', text: 'alive' }] });
+    expect(await counted).toMatchObject({ type: 'counted', askId: 'c' });
     child.disconnect();
     expect(await exit).toBe(0);
   });

@@ -338,6 +338,16 @@ describe('counting', () => {
   it('counts a prompt as a job would', () => {
     const { scheduler, messages } = bench();
     scheduler.count('c', [{ kind: 'control', text: '<|start|>ab' }]);
-    expect(messages).toEqual([{ type: 'counted', countId: 'c', tokens: 3 }]);
+    expect(messages).toEqual([{ type: 'counted', askId: 'c', tokens: 3 }]);
+  });
+
+  it('tells the tokens of a text', () => {
+    const { scheduler, messages } = bench();
+    scheduler.tokenise('t', [{ kind: 'plain', text: 'ab' }]);
+    const tokens = [
+      { id: 97, text: 'a' },
+      { id: 98, text: 'b' },
+    ];
+    expect(messages).toEqual([{ type: 'tokenised', askId: 't', tokens }]);
   });
 });

@@ -65,8 +65,12 @@ export class Scheduler {
     this.#sequences = Array.from({ length: sequences }, (_, id) => new Sequence(id));
   }
 
-  count(countId: string, prompt: readonly PromptSegment[]): void {
-    this.#send({ type: 'counted', countId, tokens: this.#vocabulary.tokenisePrompt(prompt).length });
+  count(askId: string, prompt: readonly PromptSegment[]): void {
+    this.#send({ type: 'counted', askId, tokens: this.#vocabulary.tokenisePrompt(prompt).length });
+  }
+
+  tokenise(askId: string, text: readonly PromptSegment[]): void {
+    this.#send({ type: 'tokenised', askId, tokens: this.#vocabulary.tokensOf(text) });
   }
 
   generate(jobId: string, plan: DecodePlan): void {

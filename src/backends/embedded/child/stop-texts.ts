@@ -1,7 +1,7 @@
 /** Finds texts that end a stretch of text, also when they arrive in pieces. */
 
 export interface StopScan {
-  /** The match that begins first; of two that begin together, the longer. */
+  /** The match that is complete first, as it is found when tokens come one by one; of two that end together, the longer. */
   readonly match: { readonly index: number; readonly text: string } | undefined;
   /** Characters at the end that may still become a stop text and must not be shown yet. */
   readonly held: number;
@@ -17,9 +17,13 @@ export class StopTexts {
   /** Looks at the text that has not been shown. What was held before must be in it again. */
   scan(unshown: string): StopScan {
     let match: StopScan['match'];
+    let end = Number.POSITIVE_INFINITY;
+    // The longest first, so that it stays where others end with it.
     for (const text of this.#texts) {
       const index = unshown.indexOf(text);
-      if (index >= 0 && (match === undefined || index < match.index)) match = { index, text };
+      if (index < 0 || index + text.length >= end) continue;
+      match = { index, text };
+      end = index + text.length;
     }
     return { match, held: match === undefined ? this.#heldSuffix(unshown) : 0 };
   }

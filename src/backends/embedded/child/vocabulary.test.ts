@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Tokeniser } from './binding.ts';
 import { letterTokeniser } from './testing/letter-model.ts';
-import { bytesOfBytePairSpelling, ModelVocabulary } from './vocabulary.ts';
+import { ModelVocabulary } from './vocabulary.ts';
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
@@ -22,6 +22,25 @@ describe('ModelVocabulary', () => {
     expect(wanting.tokenisePrompt([{ kind: 'plain', text: 'a' }])).toEqual([257, 97]);
     expect(wanting.tokenisePrompt([{ kind: 'control', text: '<|start|>a' }])).toEqual([257, 97]);
     expect(vocabulary.tokenisePrompt([{ kind: 'plain', text: 'a' }])).toEqual([97]);
+  });
+
+  it('tells the tokens of a text with their texts, without a begin token', () => {
+    const wanting = new ModelVocabulary({ ...letterTokeniser(['hello']), prependsBeginToken: true });
+    const pieces = [
+      { kind: 'plain', text: 'hello!' },
+      { kind: 'control', text: '<|end|>' },
+    ] as const;
+    expect(wanting.tokensOf(pieces)).toEqual([
+      { id: 258, text: 'hello' },
+      { id: 33, text: '!' },
+      { id: 256, text: '<|end|>' },
+    ]);
+    // A character in three tokens: none of them is a text.
+    expect(wanting.tokensOf([{ kind: 'plain', text: '你' }]).map((token) => token.text)).toEqual([
+      '\ufffd',
+      '\ufffd',
+      '\ufffd',
+    ]);
   });
 
   it('gives a control token no text, but its spelling', () => {
@@ -48,18 +67,5 @@ describe('ModelVocabulary', () => {
     ]);
     expect(tokens.map((token) => text(spaced.bytes(token))).join('')).toBe(' ab');
     expect(spaced.tokeniseForced('x')).toEqual(letters.tokenise('x', true));
-  });
-});
-
-describe('bytesOfBytePairSpelling', () => {
-  it('reads the bytes behind the characters', () => {
-    expect(text(bytesOfBytePairSpelling('Ġhello') ?? new Uint8Array())).toBe(' hello');
-    expect(text(bytesOfBytePairSpelling('Ċ') ?? new Uint8Array())).toBe('\n');
-    expect(text(bytesOfBytePairSpelling('ä½łå¥½') ?? new Uint8Array())).toBe('你好');
-  });
-
-  it('has none for a spelling that was added by name', () => {
-    expect(bytesOfBytePairSpelling('<｜end▁of▁sentence｜>')).toBeUndefined();
-    expect(bytesOfBytePairSpelling('two words')).toBeUndefined();
   });
 });

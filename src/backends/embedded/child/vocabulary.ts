@@ -4,6 +4,8 @@
  * A token's bytes are read from its spelling in the vocabulary, not by the native detokeniser: that one gives strings,
  * and half a character cannot be a string.
  */
+import type { TextToken } from '../../../core/ports.ts';
+import { byteOfSpelling, bytesOfBytePairSpelling, SENTENCE_PIECE_BLANK } from '../../parsers/token-spelling.ts';
 import type { PromptSegment } from '../engine-protocol.ts';
 import type { Tokeniser } from './binding.ts';
 
@@ -19,8 +21,6 @@ export interface Vocabulary {
 }
 
 const NO_BYTES = new Uint8Array(0);
-/** A blank, as vocabularies of the SentencePiece family spell it. */
-const SENTENCE_PIECE_BLANK = '\u2581';
 
 export class ModelVocabulary implements Vocabulary {
   readonly #tokeniser: Tokeniser;
@@ -61,6 +61,22 @@ export class ModelVocabulary implements Vocabulary {
 
   /** A prompt's tokens: segments apart, joined, with the begin token where the model wants one and has none yet. */
   tokenisePrompt(segments: readonly PromptSegment[]): number[] {
+    const tokens = this.#tokeniseSegments(segments);
+    const { beginToken, prependsBeginToken } = this.#tokeniser;
+    if (prependsBeginToken && beginToken !== undefined && tokens[0] !== beginToken) tokens.unshift(beginToken);
+    return tokens;
+  }
+
+  /** The tokens of a text that is no prompt, with their texts. */
+  tokensOf(segments: readonly PromptSegment[]): TextToken[] {
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+    return this.#tokeniseSegments(segments).map((id) => ({
+      id,
+      text: this.controlText(id) ?? decoder.decode(this.bytes(id)),
+    }));
+  }
+
+  #tokeniseSegments(segments: readonly PromptSegment[]): number[] {
     const tokens: number[] = [];
     for (const { kind, text } of segments) {
       const last = tokens.at(-1);
@@ -69,8 +85,6 @@ export class ModelVocabulary implements Vocabulary {
       const piece = followsText ? this.#tokeniseAfter(text, isControl) : this.#tokeniser.tokenise(text, isControl);
       for (const token of piece) tokens.push(token);
     }
-    const { beginToken, prependsBeginToken } = this.#tokeniser;
-    if (prependsBeginToken && beginToken !== undefined && tokens[0] !== beginToken) tokens.unshift(beginToken);
     return tokens;
   }
 
@@ -113,7 +127,7 @@ export class ModelVocabulary implements Vocabulary {
     const kind = this.#tokeniser.tokenKind(token);
     if (kind === 'control' || kind === 'unused') return NO_BYTES;
     const spelling = this.#tokeniser.spelling(token);
-    if (kind === 'byte') return byteOf(spelling) ?? this.#encoder.encode(this.#tokeniser.detokenise(token));
+    if (kind === 'byte') return byteOfSpelling(spelling) ?? this.#encoder.encode(this.#tokeniser.detokenise(token));
     switch (this.#tokeniser.kind) {
       case 'byte-pair':
         return bytesOfBytePairSpelling(spelling) ?? this.#encoder.encode(spelling);
@@ -124,32 +138,3 @@ export class ModelVocabulary implements Vocabulary {
     }
   }
 }
-
-/** `<0xE4>` is how SentencePiece vocabularies spell a byte. */
-function byteOf(spelling: string): Uint8Array | undefined {
-  const match = /^<0x([0-9A-Fa-f]{2})>$/.exec(spelling);
-  return match?.[1] === undefined ? undefined : Uint8Array.of(Number.parseInt(match[1], 16));
-}
-
-/**
- * Byte-pair vocabularies of the GPT-2 family spell each byte by one character: printable ones by themselves, the rest,
- * in order, by the characters from U+0100. A spelling with any other character was added by name and is text as it is.
- */
-export function bytesOfBytePairSpelling(spelling: string): Uint8Array | undefined {
-  const bytes = new Uint8Array(spelling.length);
-  for (let i = 0; i < spelling.length; i++) {
-    const byte = BYTE_OF_CHARACTER.get(spelling.charCodeAt(i));
-    if (byte === undefined) return undefined;
-    bytes[i] = byte;
-  }
-  return bytes;
-}
-
-const BYTE_OF_CHARACTER: ReadonlyMap<number, number> = (() => {
-  const isPrintable = (byte: number): boolean =>
-    (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
-  const map = new Map<number, number>();
-  let next = 0x100;
-  for (let byte = 0; byte < 256; byte++) map.set(isPrintable(byte) ? byte : next++, byte);
-  return map;
-})();

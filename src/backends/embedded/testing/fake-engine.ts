@@ -140,8 +140,14 @@ process.on('message', (message) => {
     case 'count':
       return say({
         type: 'counted',
-        countId: heard.countId,
+        askId: heard.askId,
         tokens: heard.prompt.map(({ text }) => text).join('').length,
+      });
+    case 'tokenise':
+      return say({
+        type: 'tokenised',
+        askId: heard.askId,
+        tokens: heard.text.map(({ kind, text }, id) => ({ id, text: `${kind}:${text}` })),
       });
     case 'shutdown':
       if (options.weightsFile !== 'stubborn') process.exit(0);
@@ -171,7 +177,7 @@ switch (options.weightsFile) {
         chatTemplate: undefined,
         bosText: '',
         eosText: '<|im_end|>',
-        controlTexts: ['<|im_start|>', '<|im_end|>'],
+        controlTexts: ['<|im_start|>', '<|im_end|>', '<|fim_prefix|>', '<|fim_suffix|>', '<|fim_middle|>'],
         vocabularySize: 100,
         trainContextTokens: 8_192,
         contextTokens: 8_192,

@@ -5,6 +5,7 @@ import type { GenerationEvent, GenerationStream } from '../../../core/events.ts'
 import { type FunctionTool, type GenerationRequest, plainRequest } from '../../../core/generation.ts';
 import type { ModelCard, SamplingDefaults } from '../../../core/models.ts';
 import type { CallContext, Clock, IdSource, Logger } from '../../../core/ports.ts';
+import { ControlTextCutter } from '../control-text.ts';
 import type { PlanInput } from '../decode-plan.ts';
 import type { WeightsFacts } from '../engine-protocol.ts';
 import { createEmbeddedBackend, type EmbeddedBackend, type EmbeddedOptions } from '../index.ts';
@@ -91,10 +92,15 @@ export const WEATHER: FunctionTool = {
 /** A plan's input for weights with this template (ChatML by default), spelling calls in fences. */
 export function planInputOf(
   request: GenerationRequest,
-  { card, chatTemplate }: { card?: ModelCard | undefined; chatTemplate?: string | undefined } = {},
+  {
+    card,
+    chatTemplate,
+    controlTexts,
+  }: { card?: ModelCard | undefined; chatTemplate?: string | undefined; controlTexts?: readonly string[] } = {},
 ): PlanInput {
-  const facts = factsOf({ chatTemplate });
-  return { request, card, facts, template: ChatTemplate.of(facts), spelling: 'fenced-json', randomSeed: 42 };
+  const facts = factsOf(controlTexts ? { chatTemplate, controlTexts } : { chatTemplate });
+  const cutter = new ControlTextCutter(facts.controlTexts, []);
+  return { request, card, facts, template: ChatTemplate.of(facts), cutter, spelling: 'fenced-json', randomSeed: 42 };
 }
 
 /** A card that knows nothing but what the test says. */

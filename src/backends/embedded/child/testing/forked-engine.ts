@@ -1,6 +1,7 @@
 /** Drives the real child over IPC, for tests with weights. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { TextToken } from '../../../../core/ports.ts';
 import type {
   ChoiceCounts,
   DecodePlan,
@@ -101,15 +102,28 @@ export class ForkedEngine {
   }
 
   count(text: string): Promise<number> {
-    const countId = `count-${this.#nextId++}`;
+    const askId = `count-${this.#nextId++}`;
     return new Promise((resolve) => {
       const listener: Listener = (message) => {
-        if (message.type !== 'counted' || message.countId !== countId) return;
+        if (message.type !== 'counted' || message.askId !== askId) return;
         this.#listeners.delete(listener);
         resolve(message.tokens);
       };
       this.#listeners.add(listener);
-      this.#send({ type: 'count', countId, prompt: [{ kind: 'control', text }] });
+      this.#send({ type: 'count', askId, prompt: [{ kind: 'control', text }] });
+    });
+  }
+
+  tokenise(text: string): Promise<readonly TextToken[]> {
+    const askId = `tokenise-${this.#nextId++}`;
+    return new Promise((resolve) => {
+      const listener: Listener = (message) => {
+        if (message.type !== 'tokenised' || message.askId !== askId) return;
+        this.#listeners.delete(listener);
+        resolve(message.tokens);
+      };
+      this.#listeners.add(listener);
+      this.#send({ type: 'tokenise', askId, text: [{ kind: 'plain', text }] });
     });
   }
 

@@ -1,5 +1,5 @@
 /** Usage as upstreams tell it → canonical usage whose parts add up, whatever was told. */
-import { NO_USAGE, type Usage } from '../../core/usage.ts';
+import { NO_USAGE, type Usage } from '../../../core/usage.ts';
 import type { LooseUsage } from './wire.ts';
 
 /** What was seen in the answer, for what an upstream does not tell. */
@@ -10,6 +10,9 @@ export interface SeenOutput {
   readonly characters: number;
   readonly reasoningCharacters: number;
 }
+
+/** Of an answer whose counts are not to be completed. */
+export const NOTHING_SEEN: SeenOutput = { pieces: 0, reasoningPieces: 0, characters: 0, reasoningCharacters: 0 };
 
 /**
  * The usage told. Where the upstream does not part reasoning from the answer, the share of the text that was reasoning

@@ -1,9 +1,9 @@
 /** One choice of an upstream's answer → blocks: reasoning and text split, calls tracked, one block open at a time. */
-import type { ChoiceEndReason, GenerationEvent, TokenLogprob } from '../../core/events.ts';
-import type { IdSource } from '../../core/ports.ts';
-import { createThinkingSplitter, type ThinkingPart, type ThinkingSplitter } from '../parsers/thinking-splitter.ts';
-import { type CallPart, createToolCallReader, type ToolCallReader } from '../parsers/tool-call-reader.ts';
-import { type CallSink, CallTracker, isJson } from './decode-calls.ts';
+import type { ChoiceEndReason, GenerationEvent, TokenLogprob } from '../../../core/events.ts';
+import type { IdSource } from '../../../core/ports.ts';
+import { createThinkingSplitter, type ThinkingPart, type ThinkingSplitter } from '../thinking-splitter.ts';
+import { type CallPart, createToolCallReader, type ToolCallReader } from '../tool-call-reader.ts';
+import { type CallSink, CallTracker, isJson } from './calls.ts';
 import type { LooseChoice, LooseContentPart, LooseDelta, LooseTokenLogprob } from './wire.ts';
 
 /** What the decoder of a stream lends its choices. */
@@ -16,6 +16,8 @@ export interface ChoiceHost {
   readonly callableNames: readonly string[] | undefined;
   readonly splitsThinking: boolean;
   readonly stopTexts: readonly string[];
+  /** What the reply says of its end stands as it is. */
+  readonly isEvidence: boolean;
   /** Counts output that was seen. */
   readonly count: (characters: number, isReasoning: boolean) => void;
 }
@@ -46,7 +48,7 @@ export class ChoiceDecoder implements CallSink {
   constructor(index: number, host: ChoiceHost) {
     this.#index = index;
     this.#host = host;
-    this.#calls = new CallTracker(this, host.ids);
+    this.#calls = new CallTracker(this, host.ids, host.isEvidence);
     if (host.splitsThinking) this.#splitter = createThinkingSplitter();
     if (host.callableNames) this.#reader = createToolCallReader(host.callableNames);
   }
@@ -65,7 +67,7 @@ export class ChoiceDecoder implements CallSink {
     const wasCut = word === 'length' || word === 'max_tokens';
     this.#flush(wasCut);
     this.hasEnded = true;
-    const hasCalls = this.#calls.hasCalls || this.#hasCallsInText;
+    const hasCalls = this.#host.isEvidence ? word === 'tool_calls' : this.#calls.hasCalls || this.#hasCallsInText;
     const stopText = this.#stopTextOf(choice);
     const reason = reasonOf(word, hasCalls, stopText !== undefined);
     this.#host.emit({
@@ -276,7 +278,8 @@ function textOf(delta: LooseDelta): string {
   return typeof delta.refusal === 'string' ? delta.refusal : '';
 }
 
-function decodeLogprob(told: LooseTokenLogprob): TokenLogprob {
+/** A token as Chat and the native wire tell it. */
+export function decodeLogprob(told: LooseTokenLogprob): TokenLogprob {
   const top = Array.isArray(told.top_logprobs) ? (told.top_logprobs as readonly LooseTokenLogprob[]) : [];
   return { ...decodeToken(told), top: top.map(decodeToken) };
 }

@@ -5,7 +5,7 @@
  * repeated; every call has index 0; arguments are an object; several calls grow at the same time. Here calls are kept in
  * the order they began; only the first that is not complete is open and streams, the others wait for it.
  */
-import type { IdSource } from '../../core/ports.ts';
+import type { IdSource } from '../../../core/ports.ts';
 import type { LooseFunction, LooseToolCall } from './wire.ts';
 
 /** What the calls of a choice are written to. */
@@ -28,14 +28,17 @@ interface Call {
 export class CallTracker {
   readonly #sink: CallSink;
   readonly #ids: IdSource;
+  readonly #isEvidence: boolean;
   readonly #calls: Call[] = [];
   readonly #usedIds = new Set<string>();
   /** The first call that has not ended. */
   #head = 0;
 
-  constructor(sink: CallSink, ids: IdSource) {
+  /** `isEvidence`: a call without arguments stays without. */
+  constructor(sink: CallSink, ids: IdSource, isEvidence: boolean) {
     this.#sink = sink;
     this.#ids = ids;
+    this.#isEvidence = isEvidence;
   }
 
   /** There is a call that can be told. */
@@ -116,7 +119,7 @@ export class CallTracker {
   #end(call: Call, wasCut: boolean): void {
     call.isOpen = false;
     this.#head++;
-    if (call.text === '' && !wasCut) {
+    if (call.text === '' && !wasCut && !this.#isEvidence) {
       // No arguments at all: some servers send nothing, clients parse what they get.
       call.text = '{}';
       this.#sink.addInput(call.text);
