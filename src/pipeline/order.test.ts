@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { noBlobs, noUploads } from '../../test/support/wires.ts';
 import { featuresInOrder } from './order.ts';
 
 it('is the order that each line gives its reason for', () => {
@@ -8,11 +9,14 @@ it('is the order that each line gives its reason for', () => {
     metrics: { callStarted() {}, callEnded() {} },
     catalogue: { find: () => undefined, list: () => [] },
     router: { resolve: () => undefined },
+    uploads: noUploads,
+    uploadBlobs: noBlobs,
   }).map(({ name }) => name);
   expect(names).toEqual([
     'metering',
     'resolve-model',
     'validation',
+    'uploads',
     'thinking',
     'partial-mode',
     'choices',

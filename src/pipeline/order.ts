@@ -8,9 +8,10 @@ import { partialMode } from './features/partial-mode.ts';
 import { resolveModel } from './features/resolve-model.ts';
 import { structuredOutput } from './features/structured-output.ts';
 import { thinking } from './features/thinking.ts';
+import { type UploadsPorts, uploads } from './features/uploads.ts';
 import { validation } from './features/validation.ts';
 
-export interface FeaturePorts {
+export interface FeaturePorts extends UploadsPorts {
   readonly ledger: Ledger;
   readonly metrics: Metrics;
   readonly catalogue: ModelCatalogue;
@@ -25,9 +26,21 @@ export function featuresInOrder(ports: FeaturePorts): Feature[] {
     metering(ports), // sees what the client sees, and settles however the call ends
     resolveModel(ports), // every check below needs the card
     validation, // refuse bad input before anything is spent
+    uploads(ports), // reads files: not for what is refused, and before anybody looks at the parts again
     thinking, // resolves the switch, which partial mode and the backend depend on
     partialMode, // needs to know that thinking is off
     choices, // runs what is below once a choice where the backend cannot
     structuredOutput, // innermost: looks at one choice's raw text
+  ];
+}
+
+/**
+ * The features of replay mode. What a recording answers was checked, changed and paid for where it was recorded: the
+ * request has to reach the recordings as it was asked, and the answer has to come out as it was.
+ */
+export function featuresOfReplay(ports: FeaturePorts): Feature[] {
+  return [
+    metering(ports), // as ever: a receipt a call
+    resolveModel(ports), // who answers, for the log and the headers
   ];
 }

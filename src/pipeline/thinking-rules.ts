@@ -11,6 +11,8 @@ const EFFORT_ALIASES: { readonly [efforts: string]: { readonly [alias: string]: 
   'low,medium,xhigh': { max: 'xhigh', high: 'xhigh', minimal: 'low' },
   'high,max': { low: 'high', medium: 'high', xhigh: 'max' },
   'low,high,max': { medium: 'high', xhigh: 'high' },
+  // Not the vendor's, whose text for these is unknown: agents send any of the five words to any model (Messages).
+  'low,medium,high': { xhigh: 'high', max: 'high', minimal: 'low' },
 };
 
 /** Snapshots whose efforts differ from their entry's, which the catalogue does not say. */

@@ -79,6 +79,7 @@ class CallMeter {
       requestId: this.#context.requestId,
       protocol: this.#context.protocol,
       keyId: this.#context.account.keyId,
+      priority: this.#context.priority,
       model: this.#request.model,
       servedBy: this.#context.route?.servedBy ?? '',
       usage: this.#usage,

@@ -105,6 +105,33 @@ describe('thinking', () => {
     expect(kept('glm-5.1')).toBe(turns);
   });
 
+  it('keeps the reasoning of a running tool loop where that is asked for', () => {
+    const thought = (text: string): Turn => ({ role: 'assistant', parts: [{ type: 'reasoning', text }] });
+    const call: Turn = {
+      role: 'assistant',
+      parts: [
+        { type: 'reasoning', text: 'I should look.' },
+        { type: 'tool-call', callId: 'c', name: 'f', inputText: '{}', executedBy: 'client' },
+      ],
+    };
+    const result: Turn = { role: 'tool', parts: [{ type: 'tool-result', callId: 'c', parts: [], isError: false }] };
+    const turns = [user('a'), thought('before'), user('b'), call, result];
+    const kept = (asked: Thinking) => apply('qwen-plus', { turns, thinking: asked }).request;
+    expect(kept({ switch: 'on', keepsLoop: true })).toMatchObject({
+      turns: [user('a'), user('b'), call, result],
+      thinking: { keepsLoop: true },
+    });
+    const bare = { ...call, parts: call.parts.slice(1) };
+    expect(kept({ switch: 'off', keepsLoop: true })?.turns).toEqual([user('a'), user('b'), bare, result]);
+    expect(kept({ switch: 'on' })?.turns).toEqual([user('a'), user('b'), bare, result]);
+  });
+
+  it('takes any word for an effort that agents send', () => {
+    for (const effort of ['low', 'medium', 'high', 'xhigh', 'max'])
+      for (const model of ['qwen3.8-max', 'glm-5.1', 'deepseek-v4-pro-0813', 'stepfun/step-3.7-flash'])
+        expect(resolved(model, { effort }), `${model} ${effort}`).toMatchObject({ switch: 'on' });
+  });
+
   it('bounds answer and reasoning together where the model does', () => {
     const limits = (model: string, asked: Thinking) =>
       apply(model, { limits: { maxOutputTokens: 100 }, thinking: asked }).request?.limits.maxTotalOutputTokens;

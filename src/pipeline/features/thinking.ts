@@ -5,7 +5,7 @@
  * - An effort becomes the budget it stands for when the backend cuts at budgets; otherwise backends get the effort and
  *   whatever budget the caller gave, to pass on as they can. We cannot cut at a budget here: tokens of a delta are not
  *   known outside the backend.
- * - Earlier reasoning is dropped from the prompt unless it is kept.
+ * - Earlier reasoning is dropped from the prompt unless it is kept, all of it or that of the running tool loop.
  * - When thinking is off, reasoning that a backend sends nevertheless is not shown. It stays in the usage: it was made,
  *   and whoever runs the backend pays for it.
  */
@@ -19,7 +19,7 @@ import {
   textOf,
 } from '../../core/generation.ts';
 import type { ModelCard } from '../../core/models.ts';
-import type { CallContext } from '../../core/ports.ts';
+import type { BackendAbilities } from '../../core/ports.ts';
 import type { Feature } from '../feature.ts';
 import { filterStream } from '../stream-filter.ts';
 import {
@@ -41,22 +41,33 @@ const SOFT_SWITCH_SNAPSHOTS = new Set(['qwen-plus-2025-04-28', 'qwen-plus-0428']
 export const thinking: Feature = {
   name: 'thinking',
   apply(request, context, next) {
-    const card = context.card;
+    const { card, route } = context;
     if (!card) return next(request, context);
-    const isOn = isThinkingOn(request, card);
-    const resolved: GenerationRequest = {
-      ...request,
-      turns: keepsReasoningHistory(request.thinking, card) ? request.turns : withoutReasoning(request.turns),
-      thinking: isOn ? thinkingOn(request.thinking, card, context) : { switch: 'off' },
-      limits: isOn ? limitsOf(request, card) : request.limits,
-      sampling: isOn ? samplingOf(request.sampling, card) : request.sampling,
-    };
+    const resolved = resolveThinking(request, card, route?.backend.abilities);
     const stream = next(resolved, context);
-    return isOn ? stream : filterStream(stream, isNotReasoning);
+    return resolved.thinking.switch === 'on' ? stream : filterStream(stream, isNotReasoning);
   },
 };
 
+/** The request as a backend of these abilities gets it; whoever counts its tokens must ask for the same. */
+export function resolveThinking(
+  request: GenerationRequest,
+  card: ModelCard,
+  abilities: BackendAbilities | undefined,
+): GenerationRequest {
+  const isOn = isThinkingOn(request, card);
+  return {
+    ...request,
+    turns: turnsOf(request, card, isOn),
+    thinking: isOn ? thinkingOn(request.thinking, card, abilities?.thinkingBudget ?? false) : { switch: 'off' },
+    limits: isOn ? limitsOf(request, card) : request.limits,
+    sampling: isOn ? samplingOf(request.sampling, card) : request.sampling,
+  };
+}
+
 function isThinkingOn(request: GenerationRequest, card: ModelCard): boolean {
+  // Without a chat template there is nobody to think: the text simply goes on.
+  if (request.rawPrompt) return false;
   if (resolveThinkingSwitch(request.thinking, card) === 'off') return false;
   const knowsSoftSwitches = isOpenQwen3Hybrid(card) || SOFT_SWITCH_SNAPSHOTS.has(card.id);
   return !(knowsSoftSwitches && lastSoftSwitch(request) === '/no_think');
@@ -72,11 +83,10 @@ function lastSoftSwitch(request: GenerationRequest): string | undefined {
   return undefined;
 }
 
-function thinkingOn(asked: Thinking, card: ModelCard, context: CallContext): Thinking {
+function thinkingOn(asked: Thinking, card: ModelCard, holdsBudget: boolean): Thinking {
   const effort = resolveEffort(asked, card);
   const wantedEffort = effort === 'none' ? undefined : effort;
   const budgetTokens = asked.budgetTokens ?? budgetOfEffort(card, wantedEffort);
-  const holdsBudget = context.route?.backend.abilities.thinkingBudget ?? false;
   const isBudgetFromEffort = asked.budgetTokens === undefined && budgetTokens !== undefined;
   return {
     switch: 'on',
@@ -84,7 +94,15 @@ function thinkingOn(asked: Thinking, card: ModelCard, context: CallContext): Thi
     budgetTokens: isBudgetFromEffort && !holdsBudget ? undefined : budgetTokens,
     effort: isBudgetFromEffort && holdsBudget ? undefined : wantedEffort,
     keepsHistory: keepsReasoningHistory(asked, card),
+    keepsLoop: asked.keepsLoop,
   };
+}
+
+function turnsOf({ turns, thinking }: GenerationRequest, card: ModelCard, isOn: boolean): readonly Turn[] {
+  if (keepsReasoningHistory(thinking, card)) return turns;
+  if (!isOn || !thinking.keepsLoop) return withoutReasoning(turns);
+  const start = turns.findLastIndex((turn) => turn.role === 'user');
+  return [...withoutReasoning(turns.slice(0, Math.max(start, 0))), ...turns.slice(Math.max(start, 0))];
 }
 
 /** `max_tokens` bounds the answer alone, except on the models where it bounds the reasoning too. */

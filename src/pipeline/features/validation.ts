@@ -34,19 +34,13 @@ export const validation: Feature = {
   apply(request, context, next) {
     const card = context.card;
     if (!card) throw new StudioError('internal', undefined, { cause: new Error('no card was resolved') });
-    for (const check of CHECKS) check(request, card, context);
+    const checks = request.rawPrompt ? RAW_PROMPT_CHECKS : CHECKS;
+    for (const check of checks) check(request, card, context);
     return next(request, context);
   },
 };
 
-/** In this order: the messages, what is not built, single values, then what does not go together or with the model. */
-export const CHECKS: readonly Check[] = [
-  hasMessages,
-  hasUserMessage,
-  hasOnlyRolesOfTranslation,
-  hasOnlyReadableParts,
-  hasNoDocuments,
-  hasNoUnbuiltFeature,
+const VALUE_CHECKS: readonly Check[] = [
   temperatureInRange,
   topPInRange,
   topKInRange,
@@ -59,6 +53,17 @@ export const CHECKS: readonly Check[] = [
   maxCompletionTokensInRange,
   topLogprobsInRange,
   stopIsUsable,
+];
+
+/** In this order: the messages, what is not built, single values, then what does not go together or with the model. */
+export const CHECKS: readonly Check[] = [
+  hasMessages,
+  hasUserMessage,
+  hasOnlyRolesOfTranslation,
+  hasOnlyReadableParts,
+  hasNoDocuments,
+  hasNoUnbuiltFeature,
+  ...VALUE_CHECKS,
   thinkingIsPossible,
   thinkingBudgetInRange,
   effortOrBudget,
@@ -72,6 +77,9 @@ export const CHECKS: readonly Check[] = [
   partialIsPossible,
 ];
 
+/** A raw prompt has no messages, and nothing that is done with messages. */
+export const RAW_PROMPT_CHECKS: readonly Check[] = [rawPromptIsPossible, rawPromptStandsAlone, ...VALUE_CHECKS];
+
 function refuse(message: string): never {
   throw new StudioError('invalid-parameter', message);
 }
@@ -83,6 +91,29 @@ function refuseInModelLayer(message: string): never {
 /** Also false for NaN. */
 function isBetween(value: number, low: number, high: number): boolean {
   return value >= low && value <= high;
+}
+
+// Raw prompts ("OpenAI compatible - Completions")
+
+/** The page lists the models that fill in the middle. That one of them has a server behind it that cannot is own words. */
+function rawPromptIsPossible(_request: GenerationRequest, card: ModelCard, context: CallContext): void {
+  if (!card.abilities.fim) throw new StudioError('model-not-supported', `Unsupported model \`${card.id}\``);
+  if (!context.route?.backend.abilities.rawPrompts)
+    refuse(`The server that answers for ${card.id} here does not take raw prompts.`);
+}
+
+/** The first text is the vendor's; the others, own words, are for what no wire asks of a raw prompt. */
+function rawPromptStandsAlone(request: GenerationRequest): void {
+  if (request.turns.length > 0 || request.instructions.length > 0)
+    refuse('Only one of the parameters "prompt" and "messages" can be present');
+  const refuseBeside = (name: string): never =>
+    refuse(`The ${name} parameter is not supported together with "prompt".`);
+  if (request.tools.length > 0) refuseBeside('tools');
+  if (request.output.type !== 'text') refuseBeside('response_format');
+  if (request.thinking.switch === 'on') refuseBeside('enable_thinking');
+  if (request.continuation) refuseBeside('previous_response_id');
+  const [extension] = Object.entries(request.extensions).find(([, options]) => options !== undefined) ?? [];
+  if (extension !== undefined) refuseBeside(extension);
 }
 
 // Messages
