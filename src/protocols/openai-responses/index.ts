@@ -1,0 +1,105 @@
+/** Responses as Model Studio serves them under `compatible-mode`, and as OpenAI's clients expect them: the registration. */
+import { combinedErrorReply } from '../openai-combined-errors.ts';
+import type { GenerationProtocol, Wire, WirePorts } from '../protocol.ts';
+import { COMMENT_KEEP_ALIVE } from '../sse.ts';
+import { compactionProtocol } from './compact.ts';
+import { type DecodePorts, decodeResponseRequest } from './decode.ts';
+import { encodeResponse, ResponseEncoder } from './encode.ts';
+import {
+  acceptedResponse,
+  failInterrupted,
+  type HistoryPorts,
+  type Memory,
+  prepareResponse,
+  settleResponse,
+} from './history.ts';
+import { LiveResponses } from './live.ts';
+import type { Dialect, ResponsePlan } from './plan.ts';
+import { responseRoutes } from './resource.ts';
+import { TurnLocks } from './turn-locks.ts';
+import { responseSocket } from './websocket.ts';
+
+const ID = 'openai-responses';
+
+/** The service's paths, the older ones "announced as going away", and OpenAI's for clients that only take a host. */
+const PREFIXES: { readonly [dialect in Exclude<Dialect, 'socket'>]: readonly string[] } = {
+  vendor: ['/compatible-mode/v1', '/api/v2/apps/protocols/compatible-mode/v1'],
+  openai: ['/v1'],
+};
+const DIALECTS = ['vendor', 'openai'] as const;
+
+function pathsOf(dialect: (typeof DIALECTS)[number], below = ''): string[] {
+  return PREFIXES[dialect].map((prefix) => `${prefix}/responses${below}`);
+}
+
+const SWEEP_MS = 3_600_000;
+
+/** `…/responses` with everything below it, also as a socket. */
+export function createOpenAiResponsesWire(ports: WirePorts): Wire {
+  const history = historyPorts(ports);
+  const decode: DecodePorts = { catalogue: ports.catalogue, open: ports.sealer.open };
+  const generation = (
+    paths: readonly string[],
+    dialect: Dialect,
+    memory?: Memory,
+  ): GenerationProtocol<ResponsePlan> => ({
+    id: ID,
+    paths,
+    decodeRequest: (body, info) => decodeResponseRequest(body, info, dialect, decode),
+    prepare: (decoded, _info, signal) => prepareResponse(decoded, history, memory, signal),
+    settle: async (plan, result) => settleResponse(plan, result, history, memory),
+    createEncoder: (plan) => new ResponseEncoder(plan, history.seal),
+    encodeResult: (result, plan) => encodeResponse(result, plan, history.seal),
+    encodeAccepted: (plan) => (plan.isBackground && !plan.isStreaming ? acceptedResponse(plan) : undefined),
+    encodeError: combinedErrorReply,
+    keepAliveFrame: dialect === 'socket' ? '' : COMMENT_KEEP_ALIVE,
+  });
+  const resources = { wire: ports, history, decode };
+  return {
+    id: ID,
+    prefixes: DIALECTS.flatMap((dialect) => pathsOf(dialect)),
+    generations: DIALECTS.flatMap((dialect) => [
+      generation(pathsOf(dialect), dialect),
+      compactionProtocol(pathsOf(dialect, '/compact'), dialect, { decode, history }),
+    ]),
+    resources: DIALECTS.flatMap((dialect) =>
+      PREFIXES[dialect].flatMap((prefix) => responseRoutes(prefix, dialect, resources)),
+    ),
+    sockets: DIALECTS.flatMap((dialect) => pathsOf(dialect)).map((path) =>
+      responseSocket(path, { ...resources, generation: (memory) => generation([], 'socket', memory) }),
+    ),
+    encodeError: combinedErrorReply,
+    work: sweeping(ports, history),
+  };
+}
+
+function historyPorts(ports: WirePorts): HistoryPorts {
+  const { responses, conversations, sealer, responseRetentionMs } = ports;
+  return {
+    responses,
+    conversations,
+    live: new LiveResponses(),
+    locks: new TurnLocks(),
+    retentionMs: responseRetentionMs,
+    seal: sealer.seal,
+    open: sealer.open,
+    hasModel: (id) => ports.findModel(id) !== undefined,
+  };
+}
+
+/** At the start what the last process left unfinished has failed; what has expired goes, then and every hour. */
+function sweeping({ clock, log, responses }: WirePorts, history: HistoryPorts): NonNullable<Wire['work']> {
+  let timer: NodeJS.Timeout | undefined;
+  const sweep = (): void => responses.deleteExpired(clock.now());
+  return {
+    start() {
+      const count = failInterrupted(history);
+      if (count > 0) log.warn({ responses: count }, 'background responses were interrupted by the restart');
+      sweep();
+      timer = setInterval(sweep, SWEEP_MS).unref();
+    },
+    async stop() {
+      clearInterval(timer);
+    },
+  };
+}
