@@ -20,6 +20,7 @@ withSettings(program.command('serve'))
   .option('--host <address>', 'address to listen on')
   .option('--port <number>', 'port to listen on')
   .option('--scripted', 'answer with scripted texts; needs no weights')
+  .option('--replay <folder>', 'answer from recordings (atelier record); needs no weights')
   .option('--sequences <number>', 'answers decoded side by side')
   .option('--context-tokens <number>', 'tokens one answer can hold')
   .option('--threads <number>', 'threads of the engine')
@@ -54,6 +55,16 @@ withSettings(program.command('doctor'))
   .option('--port <number>', 'port to check')
   .option('--skip-engine', 'do not load the weights')
   .action(async (flags) => (await import('./commands/doctor.ts')).doctor(flags));
+
+program
+  .command('record')
+  .description('stand before a server, pass everything on, and keep what passes for serve --replay')
+  .requiredOption('--upstream <url>', 'the server, such as https://dashscope.aliyuncs.com')
+  .requiredOption('--out <folder>', 'folder for the recordings, one file an exchange')
+  .option('--key <key>', "key for the server, in the place of the caller's")
+  .option('--key-env <name>', 'environment variable that holds that key')
+  .option('--port <number>', 'port to listen on', '8788')
+  .action(async (flags) => (await import('./commands/record.ts')).record(flags));
 
 const keys = program.command('keys').description('make, list and revoke API keys');
 withHome(keys.command('create'))

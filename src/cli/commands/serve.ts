@@ -94,6 +94,7 @@ function keyFacts(config: Config, key: LocalKey | undefined): { secret: string |
 
 function answerFacts(config: Config, weights: ResolvedWeights | undefined): { answeredBy: string; model: string } {
   if (config.scripted) return { answeredBy: 'Every model is answered by a script.', model: 'qwen-plus' };
+  if (config.replay) return { answeredBy: `The recordings in ${config.replay} answer.`, model: 'qwen-plus' };
   if (weights) return { answeredBy: `${weights.name} stands in for every text model.`, model: 'qwen-plus' };
   const route = config.models[0];
   return {
