@@ -25,6 +25,27 @@ function problems(inputs: ConfigInputs & { yaml?: string }): readonly string[] {
   throw new Error('the settings were accepted');
 }
 
+describe('replay', () => {
+  it('is a folder from where it was named, and needs no weights', () => {
+    mkdirSync(path.join(cwd, 'sub'));
+    expect(load({ flags: { replay: 'kept' } })).toMatchObject({
+      replay: path.join(cwd, 'kept'),
+      engine: { enabled: false },
+      models: [],
+    });
+    const other = path.join(cwd, 'sub', 'other.yaml');
+    writeFileSync(other, 'replay: kept\nmodels: { qwen-plus: embedded }');
+    expect(load({ flags: { config: other } })).toMatchObject({ replay: path.join(cwd, 'sub', 'kept'), models: [] });
+    expect(load().replay).toBeUndefined();
+  });
+
+  it('does not go with scripted', () => {
+    expect(problems({ yaml: 'replay: kept\nscripted: true' })).toEqual([
+      'atelier.yaml:1:9: replay and scripted are both set. Fix: leave one of them out.',
+    ]);
+  });
+});
+
 describe('precedence', () => {
   it('has a default for everything', () => {
     const config = load();
@@ -172,6 +193,17 @@ models:
     expect(config.models).toEqual([]);
     expect(config.engine.enabled).toBe(false);
   });
+});
+
+it('orders aliases like routes, and knows one for Claude Code behind them', () => {
+  const { aliases } = load({ yaml: "aliases:\n  'gpt-*': qwen-plus\n  'gpt-5-*': qwen3-max\n  gpt-5: qwen-flash\n" });
+  expect(aliases).toEqual([
+    { pattern: 'gpt-5', model: 'qwen-flash', isFallback: false },
+    { pattern: 'gpt-5-*', model: 'qwen3-max', isFallback: false },
+    { pattern: 'gpt-*', model: 'qwen-plus', isFallback: false },
+    { pattern: 'claude-*', model: 'qwen-plus', isFallback: true },
+  ]);
+  expect(problems({ yaml: 'aliases:\n  gpt-5: 5\n' })[0]).toMatch(/^atelier\.yaml:2:10: aliases\.gpt-5 must be text/);
 });
 
 it('says a sentence about every setting', () => {

@@ -22,6 +22,7 @@ import {
 export { didYouMean } from './config-source.ts';
 
 const MEBIBYTE = 1024 * 1024;
+const GIBIBYTE = 1024 * MEBIBYTE;
 
 const wholeNumber = (min: number, max: number) => {
   const error = `must be a whole number from ${min} to ${max}`;
@@ -54,11 +55,17 @@ const upstreamSchema = z.strictObject({
     .describe('What kind of server it is; left out, one that keeps to what all of them take.'),
 });
 
+/** Claude Code asks `claude-…` models for its side jobs, whatever model it was told to use. */
+const CLAUDE_STAND_IN = 'qwen-plus';
+
 const settingsSchema = z.strictObject({
   home: text
     .optional()
     .describe('Folder for keys, receipts and, when it is set, weights. Default: the data folder of the user.'),
   scripted: flag.default(false).describe('Answer every model with the scripted backend; no weights are needed.'),
+  replay: text
+    .optional()
+    .describe('Folder of recordings (atelier record) that answer every call; no weights are needed.'),
   server: z
     .strictObject({
       host: text.default('127.0.0.1').describe('Address to listen on; 0.0.0.0 opens the server to the network.'),
@@ -105,6 +112,32 @@ const settingsSchema = z.strictObject({
         .describe('Calls that may wait for a sequence; one more is answered 429.'),
     })
     .prefault({}),
+  files: z
+    .strictObject({
+      // "OpenAI compatible - File": 10,000 files and 100 GB an account.
+      maxFiles: wholeNumber(0, 10_000_000).default(10_000).describe('Files that may be kept.'),
+      maxBytes: wholeNumber(0, 1024 * 1024 * GIBIBYTE)
+        .default(100 * GIBIBYTE)
+        .describe('Bytes that kept files may take in all.'),
+    })
+    .prefault({}),
+  batches: z
+    .strictObject({
+      concurrency: wholeNumber(1, 256)
+        .default(1)
+        .describe('Lines of batches that are generated side by side; live calls go first.'),
+      allowPrivateCallbacks: flag
+        .default(false)
+        .describe('Let ds_batch_finish_callback lead to this machine and to private networks.'),
+    })
+    .prefault({}),
+  responses: z
+    .strictObject({
+      retentionDays: wholeNumber(1, 3650)
+        .default(7)
+        .describe('Days for which a stored response can be read and continued.'),
+    })
+    .prefault({}),
   upstreams: z
     .array(upstreamSchema, { error: 'must be a list of upstreams' })
     .default([])
@@ -114,6 +147,12 @@ const settingsSchema = z.strictObject({
     .default({})
     .describe(
       'Who answers a model id or pattern (`qwen3-*`, `*`): embedded, an upstream id, upstream-id/its-model, scripted/behaviour.',
+    ),
+  aliases: z
+    .record(z.string(), text, { error: 'must be a map from model id to model id' })
+    .default({})
+    .describe(
+      `Other names of models: an id or pattern and the model it stands for. Ids that begin with claude- stand for ${CLAUDE_STAND_IN} where nothing else answers them.`,
     ),
 });
 
@@ -125,6 +164,14 @@ export type ModelRoute =
   | { readonly pattern: string; readonly backend: 'scripted'; readonly target: string }
   /** Without `target` the upstream is asked for the model by the caller's own id. */
   | { readonly pattern: string; readonly backend: 'upstream'; readonly upstreamId: string; readonly target?: string };
+
+/** Another name of a model, or of all that match the pattern. */
+export interface AliasConfig {
+  readonly pattern: string;
+  readonly model: string;
+  /** Only for ids that nothing else answers. */
+  readonly isFallback: boolean;
+}
 
 export interface UpstreamConfig {
   readonly id: string;
@@ -138,12 +185,19 @@ export interface Config {
   readonly server: Readonly<Settings['server']>;
   readonly auth: Readonly<Settings['auth']>;
   readonly log: Readonly<Settings['log']>;
-  /** `enabled` is false with `scripted`. */
+  /** `enabled` is false with `scripted` and `replay`. */
   readonly engine: Readonly<Settings['engine']>;
+  readonly files: Readonly<Settings['files']>;
+  readonly batches: Readonly<Settings['batches']>;
+  readonly responses: Readonly<Settings['responses']>;
   readonly scripted: boolean;
+  /** The folder of recordings that answer everything, if they do. */
+  readonly replay: string | undefined;
   readonly upstreams: readonly UpstreamConfig[];
-  /** In the order to try: exact ids, then patterns from the most to the least specific. None with `scripted`. */
+  /** In the order to try: exact ids, then patterns from the most to the least specific. None with `scripted` and `replay`. */
   readonly models: readonly ModelRoute[];
+  /** In the order to try, like `models`. */
+  readonly aliases: readonly AliasConfig[];
   /** Keys, receipts and the database live here. */
   readonly home: string;
   readonly weightsFolder: string;
@@ -171,6 +225,7 @@ export interface ConfigFlags {
   readonly host?: string | undefined;
   readonly port?: string | number | undefined;
   readonly scripted?: boolean | undefined;
+  readonly replay?: string | undefined;
   readonly weights?: string | undefined;
   readonly sequences?: string | number | undefined;
   readonly contextTokens?: string | number | undefined;
@@ -191,6 +246,7 @@ const FLAG_SETTINGS: { readonly [flag in Exclude<keyof ConfigFlags, 'config'>]-?
   host: 'server.host',
   port: 'server.port',
   scripted: 'scripted',
+  replay: 'replay',
   weights: 'engine.weights',
   sequences: 'engine.sequences',
   contextTokens: 'engine.contextTokens',
@@ -231,17 +287,26 @@ export function loadConfig(inputs: ConfigInputs = {}): Config {
   const problems: string[] = [];
   const upstreams = resolveUpstreams(settings, env, locate, problems);
   const models = resolveRoutes(settings, locate, problems);
+  if (settings.scripted && settings.replay !== undefined)
+    problems.push(`${locate(['replay'])}: replay and scripted are both set. Fix: leave one of them out.`);
   if (problems.length > 0) throw new ConfigError(problems);
-  const homeBase = file && sources[0]?.has(['home']) && !sources.slice(1).some((source) => source.has(['home']));
+  // A folder named in the file is meant from where the file lies.
+  const baseOf = (at: SettingPath) =>
+    file && sources[0]?.has(at) && !sources.slice(1).some((source) => source.has(at)) ? path.dirname(file) : cwd;
   return {
     server: settings.server,
     auth: settings.auth,
     log: settings.log,
-    engine: settings.scripted ? { ...settings.engine, enabled: false } : settings.engine,
+    files: settings.files,
+    batches: settings.batches,
+    responses: settings.responses,
+    engine: answersWithoutWeights(settings) ? { ...settings.engine, enabled: false } : settings.engine,
     scripted: settings.scripted,
+    replay: settings.replay === undefined ? undefined : path.resolve(baseOf(['replay']), settings.replay),
     upstreams,
     models,
-    ...resolveFolders(settings.home, homeBase ? path.dirname(file) : cwd, env),
+    aliases: resolveAliases(settings),
+    ...resolveFolders(settings.home, baseOf(['home']), env),
     file,
     warnings: unknownVariables(env),
   };
@@ -328,15 +393,28 @@ function resolveUpstreams(
   });
 }
 
+function answersWithoutWeights({ scripted, replay }: Settings): boolean {
+  return scripted || replay !== undefined;
+}
+
 function resolveRoutes(settings: Settings, locate: (at: SettingPath) => string, problems: string[]): ModelRoute[] {
-  if (settings.scripted) return [];
+  if (answersWithoutWeights(settings)) return [];
   const routes: ModelRoute[] = [];
   for (const [pattern, target] of Object.entries(settings.models)) {
     const route = routeOf(pattern, target, settings);
     if (typeof route === 'string') problems.push(`${locate(['models', pattern])}: models.${pattern} ${route}`);
     else routes.push(route);
   }
-  return routes.sort((a, b) => specificity(b.pattern) - specificity(a.pattern));
+  return routes.sort(bySpecificity);
+}
+
+function resolveAliases({ aliases }: Settings): AliasConfig[] {
+  const own = Object.entries(aliases).map(([pattern, model]) => ({ pattern, model, isFallback: false }));
+  return [...own.sort(bySpecificity), { pattern: 'claude-*', model: CLAUDE_STAND_IN, isFallback: true }];
+}
+
+function bySpecificity(a: { readonly pattern: string }, b: { readonly pattern: string }): number {
+  return specificity(b.pattern) - specificity(a.pattern);
 }
 
 function routeOf(pattern: string, target: string, { upstreams, engine }: Settings): ModelRoute | string {

@@ -4,29 +4,44 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import pino from 'pino';
 import { createEmbeddedBackend, type EmbeddedBackend } from './backends/embedded/index.ts';
+import { createReplayBackend, Library, RecordingError, readRecordings } from './backends/replay/index.ts';
 import { createRouter, type RouteRule, type RouterOptions } from './backends/route.ts';
 import { createScriptedBackend, SCRIPTED_MODELS, scriptedModel } from './backends/scripted/index.ts';
 import { createTokenCounter } from './backends/token-counter.ts';
 import { createUpstreamBackend } from './backends/upstream/index.ts';
+import { withAliases } from './catalogue/aliases.ts';
 import { loadCatalogue } from './catalogue/load.ts';
-import type { Config, UpstreamConfig } from './config.ts';
+import { type Config, ConfigError, type UpstreamConfig } from './config.ts';
 import type { ModelCard, ModelCatalogue } from './core/models.ts';
 import type { Backend, Logger, Router } from './core/ports.ts';
 import { systemClock, systemIds } from './core/system.ts';
 import { closeApp, createApp } from './http/app.ts';
 import { createMetrics, type MetricsRegistry } from './http/observe.ts';
+import { createWebhooks } from './outbound/webhooks.ts';
 import { permissiveCard } from './pipeline/features/resolve-model.ts';
-import { featuresInOrder } from './pipeline/order.ts';
+import { resolveThinking } from './pipeline/features/thinking.ts';
+import { featuresInOrder, featuresOfReplay } from './pipeline/order.ts';
 import { createPipeline, generateByRoute } from './pipeline/pipeline.ts';
 import { CallGate } from './protocols/call-gate.ts';
 import { createWires } from './protocols/index.ts';
 import { createCallWire } from './protocols/inner-calls.ts';
 import type { ListedModel, Wire, WirePorts } from './protocols/protocol.ts';
+import { createRecordedDecoder, withRecordedReplies } from './protocols/recorded.ts';
 import { RunningCalls } from './protocols/running-calls.ts';
 import { KeepAlives, type ServePorts } from './protocols/serve.ts';
+import { openBlobStore } from './stores/blobs.ts';
+import { createBatchStore } from './stores/sqlite/batches.ts';
+import { blobIdsInUse } from './stores/sqlite/blob-references.ts';
+import { createConversationStore } from './stores/sqlite/conversations.ts';
 import { openDatabase } from './stores/sqlite/database.ts';
+import { createFileStore } from './stores/sqlite/files.ts';
+import { lockHome } from './stores/sqlite/home-lock.ts';
 import { createKeyStore } from './stores/sqlite/keys.ts';
 import { createLedger } from './stores/sqlite/ledger.ts';
+import { createResponseStore } from './stores/sqlite/responses.ts';
+import { createSealer } from './stores/sqlite/sealing.ts';
+import { createTaskStore } from './stores/sqlite/tasks.ts';
+import { createUploadStore } from './stores/sqlite/uploads.ts';
 
 /** The weights the embedded engine is to run. */
 export interface EngineWeights {
@@ -72,24 +87,48 @@ export function openLog(level: string, fileDescriptor: 1 | 2): Logger {
   return pino({ level }, destination);
 }
 
+const DAY_MS = 86_400_000;
+
 /** Starts the server of a configuration and listens. Throws when the port cannot be had. */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
   const log = options.log ?? openLog(config.log.level, 1);
   mkdirSync(config.home, { recursive: true, mode: 0o700 });
+  const lock = lockHome(config.home);
+  if (!lock)
+    throw new ConfigError([
+      `home: another Atelier serves from ${config.home}. Fix: stop it, or give this one a home of its own (--home FOLDER).`,
+    ]);
   const database = await openDatabase(join(config.home, 'atelier.db'));
   const ledger = createLedger(database, { log });
+  const keys = createKeyStore(database, systemClock);
+  const uploads = createUploadStore(database);
+  const uploadBlobs = await openBlobStore(join(config.home, 'uploads'));
+  await uploadBlobs.deleteAllBut(uploads.blobIds());
+  const blobs = await openBlobStore(join(config.home, 'files'));
+  await blobs.deleteAllBut(blobIdsInUse(database));
+  const webhooks = createWebhooks({ allowsPrivateAddresses: config.batches.allowPrivateCallbacks });
   const metrics = createMetrics();
-  const catalogue = loadCatalogue();
-  const backends = createBackends(config, options, log);
+  const library = config.replay === undefined ? undefined : openLibrary(config.replay, log);
+  const vendorCatalogue = library ? speakingEverywhere(loadCatalogue()) : loadCatalogue();
+  const backends = createBackends(config, options, log, library);
   if (backends.embedded) addEngineGauges(metrics, backends.embedded.backend);
-  const router = createRouter(backends.routing);
+  const { catalogue, router, modelOf } = withAliases(config.aliases, vendorCatalogue, createRouter(backends.routing));
+  const ownModel = (id: string): Partial<ModelCard> | undefined => scriptedModel(modelOf(id));
   const gate = new CallGate();
   const keepAlives = new KeepAlives(systemClock);
   const shutdown = new AbortController();
   const running = new RunningCalls();
   const serve: ServePorts = {
     generate: createPipeline(
-      featuresInOrder({ ledger, metrics, catalogue, router, ownModel: scriptedModel }),
+      (library ? featuresOfReplay : featuresInOrder)({
+        ledger,
+        metrics,
+        catalogue,
+        router,
+        ownModel,
+        uploads,
+        uploadBlobs,
+      }),
       generateByRoute,
     ),
     clock: systemClock,
@@ -100,20 +139,41 @@ export async function startServer(config: Config, options: StartOptions = {}): P
     running,
     shutdownSignal: shutdown.signal,
   };
-  const wires: readonly Wire[] = createWires({
+  const ownWires: readonly Wire[] = createWires({
     clock: systemClock,
     ids: systemIds,
     log,
     catalogue,
     running,
-    tokens: createTokenCounter(catalogue, router),
-    callWire: createCallWire(() => wires, serve),
-    ...modelLister(catalogue, router, backends),
+    tokens: createTokenCounter(catalogue, router, (request, card, { backend }) =>
+      resolveThinking(
+        request,
+        card ?? { ...permissiveCard(request.model), ...ownModel(request.model) },
+        backend.abilities,
+      ),
+    ),
+    files: createFileStore(database),
+    blobs,
+    fileQuota: config.files,
+    batches: createBatchStore(database),
+    batchConcurrency: config.batches.concurrency,
+    webhooks,
+    uploads,
+    uploadBlobs,
+    tasks: createTaskStore(database),
+    temporaryKeys: keys,
+    responses: createResponseStore(database, systemClock),
+    conversations: createConversationStore(database),
+    sealer: createSealer(database),
+    responseRetentionMs: config.responses.retentionDays * DAY_MS,
+    callWire: createCallWire(() => ownWires, serve),
+    ...modelLister(catalogue, router, ownModel, backends),
   });
+  const wires = library ? replaying(ownWires, library) : ownWires;
   const app = createApp({
     wires,
     serve,
-    keys: createKeyStore(database, systemClock),
+    keys,
     isAuthRequired: config.auth.required,
     metrics,
     clock: systemClock,
@@ -133,8 +193,10 @@ export async function startServer(config: Config, options: StartOptions = {}): P
     keepAlives.close();
     await closeApp(app);
     await Promise.all(backends.all.map((backend) => backend.close()));
+    await webhooks.close();
     await ledger.close();
     await database.close();
+    lock.release();
   });
   try {
     await app.listen({ host: config.server.host, port: config.server.port });
@@ -172,11 +234,40 @@ interface Backends {
   readonly routing: RouterOptions;
 }
 
-function createBackends(config: Config, options: StartOptions, log: Logger): Backends {
+/** The recordings of a folder, not yet findable: that takes the wires, which read recorded requests. */
+function openLibrary(folder: string, log: Logger): Library {
+  try {
+    return new Library(readRecordings(folder), log);
+  } catch (thrown) {
+    if (!(thrown instanceof RecordingError)) throw thrown;
+    throw new ConfigError([`replay: ${thrown.message}. Fix: name a folder that atelier record has written.`]);
+  }
+}
+
+/** In replay mode a model answers on every wire, whatever it speaks elsewhere. */
+function speakingEverywhere(catalogue: ModelCatalogue): ModelCatalogue {
+  const everywhere = { chat: true, responses: true, messages: true };
+  const cards = catalogue.list().map((card) => ({ ...card, surfaces: everywhere }));
+  const byId = new Map(cards.map((card) => [card.id, card]));
+  const find = (id: string): ModelCard | undefined => {
+    const card = catalogue.find(id);
+    return card && (byId.get(card.id) ?? { ...card, surfaces: everywhere });
+  };
+  return { find, list: () => cards };
+}
+
+/** Makes the recordings findable and puts them before the wires' own resources. */
+function replaying(wires: readonly Wire[], library: Library): readonly Wire[] {
+  library.index(createRecordedDecoder(wires, { clock: systemClock, ids: systemIds }));
+  return withRecordedReplies(wires, library);
+}
+
+function createBackends(config: Config, options: StartOptions, log: Logger, library: Library | undefined): Backends {
+  const replay = library && createReplayBackend(library);
   const scripted = createScriptedBackend({ clock: systemClock });
   const upstreams = new Map(config.upstreams.map((upstream) => [upstream.id, createUpstream(upstream, log)]));
   const embedded = config.engine.enabled ? createEngine(config, options, log) : undefined;
-  const rules = config.models.map((route): RouteRule => {
+  const configured = config.models.map((route): RouteRule => {
     if (route.backend === 'scripted') return { pattern: route.pattern, backend: scripted, target: route.target };
     const backend = route.backend === 'embedded' ? embedded?.backend : upstreams.get(route.upstreamId);
     if (!backend) throw new Error(`models: ${route.pattern} leads to ${route.backend}, which is not running`);
@@ -184,10 +275,10 @@ function createBackends(config: Config, options: StartOptions, log: Logger): Bac
   });
   const [onlyUpstream, ...others] = upstreams.values();
   return {
-    all: [...(embedded ? [embedded.backend] : []), ...upstreams.values(), scripted],
+    all: [...(replay ? [replay] : []), ...(embedded ? [embedded.backend] : []), ...upstreams.values(), scripted],
     embedded,
     routing: {
-      rules,
+      rules: replay ? [{ pattern: '*', backend: replay }] : configured,
       scripted,
       isScriptedOnly: config.scripted,
       embedded,
@@ -239,6 +330,7 @@ function addEngineGauges(metrics: MetricsRegistry, engine: EmbeddedBackend): voi
 function modelLister(
   catalogue: ModelCatalogue,
   router: Router,
+  ownModel: (id: string) => Partial<ModelCard> | undefined,
   backends: Backends,
 ): Pick<WirePorts, 'listModels' | 'findModel'> {
   const listed = (card: ModelCard): ListedModel => {
@@ -248,7 +340,7 @@ function modelLister(
   const findModel = (id: string): ListedModel | undefined => {
     const card = catalogue.find(id);
     if (card) return listed(card);
-    return router.resolve(id, undefined) ? listed({ ...permissiveCard(id), ...scriptedModel(id) }) : undefined;
+    return router.resolve(id, undefined) ? listed({ ...permissiveCard(id), ...ownModel(id) }) : undefined;
   };
   const own = [
     backends.embedded?.weightsName,

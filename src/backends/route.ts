@@ -1,4 +1,5 @@
 /** Which backend answers a model id: the configured map first, then the rules of the house. */
+import { idMatcher } from '../core/id-pattern.ts';
 import type { ModelCard } from '../core/models.ts';
 import type { Backend, Route, Router } from '../core/ports.ts';
 
@@ -26,7 +27,7 @@ export interface RouterOptions {
 
 /** A router over the given backends. */
 export function createRouter(options: RouterOptions): Router {
-  const rules = options.rules.map((rule) => ({ ...rule, matches: matcherOf(rule.pattern) }));
+  const rules = options.rules.map((rule) => ({ ...rule, matches: idMatcher(rule.pattern) }));
   return {
     resolve(model: string, card: ModelCard | undefined): Route | undefined {
       const rule = rules.find(({ matches }) => matches(model));
@@ -51,14 +52,4 @@ function routeTo(backend: Backend, target: string, model: string, options: Route
     servedBy: name.startsWith(`${backend.id}/`) ? name : `${backend.id}/${name}`,
     isStandIn: name !== model && !(isEmbedded && options.embedded?.modelId === model),
   };
-}
-
-function matcherOf(pattern: string): (model: string) => boolean {
-  if (!pattern.includes('*')) return (model) => model === pattern;
-  const source = pattern
-    .split('*')
-    .map((piece) => piece.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-    .join('.*');
-  const expression = new RegExp(`^${source}$`);
-  return (model) => expression.test(model);
 }
