@@ -22,14 +22,41 @@ const TOOLS = 'Model Studio, "Function calling"';
 const STRUCTURED = 'Model Studio, "Structured output"';
 const PARTIAL = 'Model Studio, "Partial mode"';
 const CACHE = 'Model Studio, "Context cache"';
+const COMPLETIONS = 'Model Studio, "OpenAI compatible - Completions"';
+const MESSAGES = 'Model Studio, "Anthropic compatible - Messages"';
+const NATIVE = 'Model Studio, "DashScope API reference"';
 const FOUNDING = 'Founding document';
+const RESPONSES = 'Model Studio, "OpenAI-compatible - Responses"';
+const CONVERSATIONS = 'Model Studio, "OpenAI compatible - Conversations"';
+const OPEN_RESPONSES = 'Open Responses, specification of 2026-04-24';
+const FILES = 'Model Studio, "OpenAI compatible - File"';
+const BATCHES = 'Model Studio, "OpenAI compatible - Batch"';
 
 const openai = 'test/contract/openai-node.test.ts';
 const badInput = 'test/contract/bad-input.test.ts';
 const streaming = 'test/contract/streaming.test.ts';
 const weights = 'test/weights/chat.weights.test.ts';
+const filesAndBatches = 'test/contract/files-and-batches.test.ts';
+const batchWire = 'src/protocols/openai-batches/index.test.ts';
+const completions = 'test/contract/completions-node.test.ts';
 const validation = 'src/pipeline/features/validation.test.ts';
 const thinking = 'src/pipeline/features/thinking.test.ts';
+const anthropic = 'test/contract/anthropic-node.test.ts';
+const messagesGoldens = 'test/anthropic-messages-goldens.test.ts';
+const aiSdkChat = 'test/contract/clients-ai-sdk-chat.test.ts';
+const everyWire = 'test/wires.property.test.ts';
+const native = 'test/contract/dashscope.test.ts';
+const nativeCaptures = 'test/dashscope-captures.test.ts';
+const nativeUnits = 'src/protocols/dashscope';
+const NATIVE_SOCKET = 'Model Studio, "CosyVoice WebSocket API"; the DashScope SDKs';
+const UPLOADS = 'Model Studio, "Upload local files to get temporary URLs"';
+const socket = 'test/contract/dashscope-websocket.test.ts';
+const nativeUploads = 'test/contract/dashscope-uploads.test.ts';
+
+const responses = 'test/contract/responses-node.test.ts';
+const conversations = 'test/contract/conversations-node.test.ts';
+const responseSocket = 'test/contract/responses-websocket.test.ts';
+const responseUnits = 'src/protocols/openai-responses/index.test.ts';
 
 export const REQUIREMENTS: readonly Requirement[] = [
   {
@@ -236,7 +263,291 @@ export const REQUIREMENTS: readonly Requirement[] = [
     source: CACHE,
     test: `${weights}#reads a prompt once for n choices and keeps it warm for the next call`,
   },
+  {
+    area: 'Responses',
+    promise: 'Programs for the OpenAI SDK run with only base URL and key changed, on all three prefixes',
+    source: RESPONSES,
+    test: `${responses}#answers`,
+  },
+  {
+    area: 'Responses',
+    promise: 'Streams have every event in its order, whole resources, and numbers without gaps',
+    source: OPEN_RESPONSES,
+    test: `${everyWire}#a stream says what the plain body says`,
+  },
+  {
+    area: 'Responses',
+    promise: 'What is stored is what the client read',
+    source: RESPONSES,
+    test: `${responseUnits}#is the body that the client reads`,
+  },
+  {
+    area: 'Responses',
+    promise: 'The vendor’s frames on its paths, OpenAI’s on /v1',
+    source: RESPONSES,
+    test: `${responses}#numbers its events from 0 and sends [DONE] only where OpenAI does`,
+  },
+  {
+    area: 'Responses',
+    promise: 'Refusals have a true status, the vendor’s words, and both forms of body',
+    source: ERRORS,
+    test: `${responses}#have a flat code beside the nested one`,
+  },
+  {
+    area: 'Responses',
+    promise: 'A response is continued with its history and without its instructions',
+    source: RESPONSES,
+    test: `${responses}#continues a response`,
+  },
+  {
+    area: 'Responses',
+    promise: 'Stored responses survive a restart and expire',
+    source: RESPONSES,
+    test: `${responses}#live on after a restart`,
+  },
+  {
+    area: 'Responses',
+    promise: 'Background calls are polled, cancelled, streamed again; a restart fails them',
+    source: RESPONSES,
+    test: `${responses}#goes on without its client, who may come back to the stream`,
+  },
+  {
+    area: 'Responses',
+    promise: 'Structured output is held',
+    source: STRUCTURED,
+    test: `${responses}#a structured answer, parsed by the SDK`,
+  },
+  {
+    area: 'Responses',
+    promise: 'Functions, custom tools and namespaces are called; a built-in tool that is not there is refused by name',
+    source: TOOLS,
+    test: `${responses}#in a namespace come back apart from it`,
+  },
+  {
+    area: 'Responses',
+    promise: 'A conversation is compacted, and only its own server reads the summary',
+    source: RESPONSES,
+    test: `${responses}#is compacted and sent back in its place`,
+  },
+  {
+    area: 'Responses',
+    promise: 'A connection remembers what is not stored, and forgets it when a turn fails',
+    source: OPEN_RESPONSES,
+    test: `${responseSocket}#is remembered by its connection until the next turn`,
+  },
+  {
+    area: 'Responses',
+    promise: 'A client that leaves is settled once',
+    source: `${FOUNDING}, "Billing Notes"`,
+    test: `${responses}#in a client that leaves is settled once`,
+  },
+  {
+    area: 'Conversations',
+    promise: 'Conversations and their items are made, listed in pages, changed and deleted',
+    source: CONVERSATIONS,
+    test: `${conversations}#keeps items of every kind, and gives those without a type one`,
+  },
+  {
+    area: 'Conversations',
+    promise: 'Turns follow each other, and add their items when they complete',
+    source: CONVERSATIONS,
+    test: `${conversations}#waits for the one before it`,
+  },
+  {
+    area: 'Conversations',
+    promise: 'Responses and conversations belong to a workspace',
+    source: FOUNDING,
+    test: `${responseUnits}#belongs to a workspace`,
+  },
+  {
+    area: 'Clients',
+    promise: 'The Agents SDK, the AI SDK and LangChain run on Responses',
+    source: `${FOUNDING}, "OpenAI Compatible Mode"`,
+    test: `test/contract/clients-agents-responses.test.ts#keeps a conversation, calls included`,
+  },
+  {
+    area: 'Clients',
+    promise:
+      'The Vercel AI SDK runs with its openai (chat), openai-compatible and alibaba providers, only URL and key changed',
+    source: `${FOUNDING}, "OpenAI Compatible Mode"`,
+    test: `${aiSdkChat}#streams a tool loop with two calls in fragments`,
+  },
+  {
+    area: 'Clients',
+    promise: 'Its alibaba provider keeps reasoning apart and sends it back; budgets and cache marks are taken',
+    source: THINKING,
+    test: `${aiSdkChat}#preserved thinking is read again, and paid for`,
+  },
+  {
+    area: 'Clients',
+    promise: 'LangChain runs on Chat Completions: invoke, stream, tools, structured output, usage',
+    source: `${FOUNDING}, "OpenAI Compatible Mode"`,
+    test: 'test/contract/clients-langchain-chat.test.ts#finishes a tool loop',
+  },
+  {
+    area: 'Clients',
+    promise: 'The OpenAI Agents SDK runs on Chat Completions: tools, handoffs, output types, streams',
+    source: `${FOUNDING}, "OpenAI Compatible Mode"`,
+    test: 'test/contract/clients-agents-chat.test.ts#streams a tool loop with two calls',
+  },
+  {
+    area: 'Every wire',
+    promise: 'A program reads the same from a stream as from a plain body',
+    source: `${FOUNDING}, "Streaming Output"`,
+    test: `${everyWire}#a stream says what the plain body says`,
+  },
+  {
+    area: 'Every wire',
+    promise: 'Text, reasoning, arguments of calls and the counts of the usage are told as they were made',
+    source: `${FOUNDING}, "Billing Notes"`,
+    test: `${everyWire}#both say what was said`,
+  },
+  {
+    area: 'Every wire',
+    promise: 'Frames are whole wherever a stream is cut, and nothing follows its end',
+    source: `${FOUNDING}, "Streaming Chunk Format"`,
+    test: `${everyWire}#the end comes with the last event, and nothing after it`,
+  },
   { area: 'Cache', promise: 'Explicit marks', source: CACHE, gap: 'accepted, no effect yet' },
+  {
+    area: 'Completions',
+    promise: 'Coder weights fill in the middle for real, by suffix and by the tokens that the caller spelt',
+    source: COMPLETIONS,
+    test: 'test/weights/completions.weights.test.ts#does the same for the prompt that the caller spelt himself',
+  },
+  {
+    area: 'Completions',
+    promise: 'The official SDK runs unchanged: plain, streamed, several choices, echo, log probabilities',
+    source: COMPLETIONS,
+    test: `${completions}#go on with a prompt, under the id that was asked`,
+  },
+  {
+    area: 'Completions',
+    promise: "Models that do not fill in the middle are told in the service's words",
+    source: COMPLETIONS,
+    test: `${completions}#an unsupported model is told in the service's words`,
+  },
+  {
+    area: 'Completions',
+    promise: 'Requests, chunks and bodies are pinned for every scenario',
+    source: COMPLETIONS,
+    test: 'test/openai-completions-goldens.test.ts#describeEncodeGoldens',
+  },
+  {
+    area: 'Completions',
+    promise: "Control tokens in a caller's text are text, unless he wrote a fill-in-the-middle prompt himself",
+    source: COMPLETIONS,
+    test: 'src/backends/embedded/raw-prompt.test.ts#means no other control token by its spelling',
+  },
+  {
+    area: 'Completions',
+    promise: 'vLLM, SGLang, llama-server, Ollama, Model Studio and OpenAI are each asked for a gap in their way',
+    source: COMPLETIONS,
+    test: 'src/backends/upstream/completions.test.ts#asks %s for a gap in its way',
+  },
+  {
+    area: 'Engine',
+    promise: 'Batch calls wait for live ones and never make one be refused',
+    source: 'Model Studio, "OpenAI compatible - Batch"',
+    test: 'src/backends/embedded/queue.test.ts#counts neither line against the limit of the other',
+  },
+  {
+    area: 'Messages',
+    promise: 'Programs for the Anthropic SDK run with only base URL and key changed',
+    source: `${FOUNDING}, "Anthropic compatible"`,
+    test: `${anthropic}#answers a catalogue model and echoes its id`,
+  },
+  {
+    area: 'Messages',
+    promise: 'Programs for the Anthropic SDK for Python run with only base URL and key changed',
+    source: `${FOUNDING}, "Anthropic compatible"`,
+    test: 'test/contract/python/anthropic_messages.py#answers and echoes the id that was asked for',
+  },
+  {
+    area: 'Messages',
+    promise: 'Both key headers, every base URL that clients make, any version and beta',
+    source: MESSAGES,
+    test: `${anthropic}#takes a key in either header, and any version of the API`,
+  },
+  {
+    area: 'Messages',
+    promise:
+      'Every content block, system text anywhere, tools in every form, thinking and marks are read as documented',
+    source: MESSAGES,
+    test: `${messagesGoldens}#describeDecodeGoldens`,
+  },
+  {
+    area: 'Messages',
+    promise: 'Streams keep the grammar, one block open at a time, and come to the plain body, whatever the model does',
+    source: 'Anthropic, "Streaming Messages"',
+    test: 'src/protocols/anthropic-messages/encode.test.ts#keeps the grammar and comes to the plain body, whatever the model does',
+  },
+  {
+    area: 'Messages',
+    promise: 'The input of a call is one JSON object, whatever the model wrote',
+    source: 'Anthropic, "Fine-grained tool streaming"',
+    test: 'src/protocols/anthropic-messages/tool-input.test.ts#is one object whatever a model writes, and the same one in every cut',
+  },
+  {
+    area: 'Messages',
+    promise: 'Thinking goes out with a signature and comes back; no effort and no adaptive thinking is refused',
+    source: MESSAGES,
+    test: `${anthropic}#goes back with its signature`,
+  },
+  {
+    area: 'Messages',
+    promise: 'A call is forced also on a model that thinks by itself',
+    source: MESSAGES,
+    test: `${anthropic}#is off for a forced tool when nobody asked for it`,
+  },
+  {
+    area: 'Messages',
+    promise: 'Stop reasons and the matched stop sequence',
+    source: MESSAGES,
+    test: `${anthropic}#stops at a stop sequence and names it`,
+  },
+  {
+    area: 'Messages',
+    promise: 'count_tokens counts what the message then costs',
+    source: 'Anthropic, "Token counting"',
+    test: `${anthropic}#counts what the message then costs`,
+  },
+  {
+    area: 'Messages',
+    promise: 'Errors in the envelope, each with its class in the SDK',
+    source: 'Anthropic, "Errors"',
+    test: `${anthropic}#has its class, type and request id`,
+  },
+  {
+    area: 'Messages',
+    promise: 'A prompt that is too long is told in the words on which Claude Code compacts',
+    source: 'Claude Code, "Error reference"',
+    test: 'src/protocols/anthropic-messages/errors.test.ts#is told in the words that make Claude Code compact, the native ones behind',
+  },
+  {
+    area: 'Messages',
+    promise: 'Side requests of Claude Code to claude models are answered',
+    source: 'Claude Code, "Model configuration"',
+    test: `${anthropic}#of Claude Code’s side requests are answered, under the id that was asked for`,
+  },
+  {
+    area: 'Messages',
+    promise: 'A client that leaves is settled once',
+    source: `${FOUNDING}, "Billing Notes"`,
+    test: `${anthropic}#settle once when the client leaves`,
+  },
+  {
+    area: 'Messages',
+    promise: 'The Vercel AI SDK runs with its Anthropic provider',
+    source: 'AI SDK, "Anthropic provider"',
+    test: 'test/contract/clients-ai-sdk-anthropic.test.ts#runs tools until there is an answer, reasoning and all',
+  },
+  {
+    area: 'Messages',
+    promise: 'Citations, PDF documents and web search',
+    source: 'Anthropic, "Citations"',
+    gap: 'citations are not shown; the others are refused by name',
+  },
   {
     area: 'Vision',
     promise: 'Pictures and video',
@@ -250,8 +561,63 @@ export const REQUIREMENTS: readonly Requirement[] = [
     gap: "refused in the service's words",
   },
   {
+    area: 'DashScope',
+    promise:
+      'Programs for the Python SDK run with only base URL and key changed: sync, async, streams, tools, thinking',
+    source: `${FOUNDING}, "DashScope Native"`,
+    test: 'test/contract/python/dashscope_native.py#streams what is new to a program that wants all so far',
+  },
+  {
+    area: 'DashScope',
+    promise: 'Every recorded request is understood, and every recorded reply comes back event by event',
+    source: 'captured traffic of the service, 2024 to 2026',
+    test: `${nativeCaptures}#there are captures`,
+  },
+  {
+    area: 'DashScope',
+    promise: 'Events are framed to the byte, with usage in each',
+    source: `${NATIVE}, streaming`,
+    test: `${native}#is framed as the service frames it`,
+  },
+  {
+    area: 'DashScope',
+    promise: 'Form and increments have the default of the model',
+    source: `${NATIVE}, result_format and incremental_output`,
+    test: `${nativeUnits}/forms.test.ts#defaults by model (§3.2)`,
+  },
+  {
+    area: 'DashScope',
+    promise: 'Incremental and cumulative streams tell the same, event by event',
+    source: `${NATIVE}, incremental_output`,
+    test: `${nativeUnits}/encode.test.ts#tell the same, event by event`,
+  },
+  {
+    area: 'DashScope',
+    promise: "A model asked at the wrong service is refused in the service's words",
+    source: ERRORS,
+    test: `${native}#bad input`,
+  },
+  {
+    area: 'DashScope',
+    promise: 'Every error has its status and code, also in a stream, and costs nothing',
+    source: ERRORS,
+    test: `${nativeUnits}/errors.test.ts#of a call that asked for a stream: 400 as an event, anything else as itself`,
+  },
+  {
+    area: 'DashScope',
+    promise: 'Payloads are encrypted both ways when asked',
+    source: 'source of the official SDKs',
+    test: `${nativeUnits}/encryption.test.ts#an encrypted input is read, and the output encrypted`,
+  },
+  {
+    area: 'DashScope',
+    promise: 'Text is split into tokens, and models are listed by pages',
+    source: `${NATIVE}, tokenization`,
+    test: `${nativeUnits}/index.test.ts#are those of the raw text, message by message`,
+  },
+  {
     area: 'Other wires',
-    promise: 'Completions, Responses, Conversations, Files, Batches, Messages, DashScope native',
+    promise: 'Files, Batches',
     source: FOUNDING,
     gap: 'not yet',
   },
@@ -260,5 +626,191 @@ export const REQUIREMENTS: readonly Requirement[] = [
     promise: 'Regions, workspaces, rate limits, prices, free quota',
     source: FOUNDING,
     gap: 'not yet',
+  },
+  {
+    area: 'Files',
+    promise: "OpenAI's SDK uploads, lists, reads and deletes files with only URL and key changed",
+    source: FILES,
+    test: `${filesAndBatches}#are uploaded, found, read and deleted`,
+  },
+  {
+    area: 'Files',
+    promise: 'Replies of both file services are as recorded, key by key',
+    source: FILES,
+    test: 'test/files-and-batches-captures.test.ts#upload-file: the purpose comes after the file',
+  },
+  {
+    area: 'Files',
+    promise: 'A client that leaves in the middle of an upload leaves nothing',
+    source: FILES,
+    test: `${filesAndBatches}#of clients that leave in the middle leave nothing`,
+  },
+  {
+    area: 'Files',
+    promise: 'Purposes, formats, sizes and the quota are held, also between uploads at once',
+    source: FILES,
+    test: 'src/protocols/openai-files/index.test.ts#that the quota is full, when two uploads at once would fill it',
+  },
+  {
+    area: 'Files',
+    promise: 'Native uploads take several files with descriptions and tell which were not taken',
+    source: 'Recorded exchanges of the native file service',
+    test: 'src/protocols/dashscope/files.test.ts#tells which files were not taken, beside those that were',
+  },
+  {
+    area: 'Batches',
+    promise: 'Lines run in the background and come back in their order, errors apart',
+    source: BATCHES,
+    test: `${filesAndBatches}#run, and give results and errors in the order of lines`,
+  },
+  {
+    area: 'Batches',
+    promise: 'Replies are as recorded, key by key',
+    source: BATCHES,
+    test: 'test/files-and-batches-captures.test.ts#cancel-batch: the answer does not wait for the work to be cut',
+  },
+  {
+    area: 'Batches',
+    promise: 'Input is checked line by line before anything is called',
+    source: BATCHES,
+    test: 'src/protocols/openai-batches/validate.test.ts#says what is wrong with a line',
+  },
+  {
+    area: 'Batches',
+    promise: 'A kill -9 in the middle does no line twice and loses none',
+    source: 'issue 4',
+    test: 'test/batch-kill.test.ts#ends with one result for each of 200 lines after a kill -9 in the middle',
+  },
+  {
+    area: 'Batches',
+    promise: 'A kill while the files are made makes one file',
+    source: 'issue 4',
+    test: `${batchWire}#after the file was made takes it as it is`,
+  },
+  {
+    area: 'Batches',
+    promise: 'Cancelling cuts what runs and keeps what is done',
+    source: BATCHES,
+    test: `${batchWire}#cuts what runs, keeps what is done and gives up the rest`,
+  },
+  {
+    area: 'Batches',
+    promise: 'What is not done within the window is given up',
+    source: BATCHES,
+    test: `${batchWire}#keeps what is done and gives up the rest`,
+  },
+  {
+    area: 'Batches',
+    promise: 'The receipt of a line tells that it costs half',
+    source: BATCHES,
+    test: `${filesAndBatches}#are told from live calls on the receipt`,
+  },
+  {
+    area: 'Batches',
+    promise: 'Callbacks reach no private address unless a setting allows it',
+    source: BATCHES,
+    test: 'src/outbound/webhooks.test.ts#are not called: %s',
+  },
+  {
+    area: 'DashScope sockets',
+    promise: 'Tasks over a WebSocket in all four modes, several on one socket',
+    source: NATIVE_SOCKET,
+    test: `${socket}#collects pieces in mode %s until finish-task`,
+  },
+  {
+    area: 'DashScope sockets',
+    promise: 'A bad frame ends a task, never the socket',
+    source: NATIVE_SOCKET,
+    test: `${socket}#answers %s with task-failed`,
+  },
+  {
+    area: 'DashScope sockets',
+    promise: 'A client that leaves stops its task, settled once',
+    source: 'issue 4',
+    test: `${socket}#stops what runs when the client leaves, and settles it once`,
+  },
+  {
+    area: 'DashScope sockets',
+    promise: 'Frames and idle time are bounded, a slow reader costs little memory',
+    source: 'issue 4',
+    test: 'src/http/websocket.test.ts#waits for a reader that is slow, without keeping more than its share in memory',
+  },
+  {
+    area: 'DashScope sockets',
+    promise: "The vendor's Python SDK works over a socket",
+    source: `${FOUNDING}, "DashScope Native"`,
+    test: 'test/contract/dashscope-python.test.ts#dashscope_sockets.py',
+  },
+  {
+    area: 'DashScope uploads',
+    promise: 'A file is put up by a signed policy and read by the model it is for, as oss://',
+    source: UPLOADS,
+    test: `${nativeUploads}#reach the model as they were uploaded, on every wire`,
+  },
+  {
+    area: 'DashScope uploads',
+    promise: 'Unknown, expired and foreign uploads are refused before anything is spent',
+    source: UPLOADS,
+    test: 'src/pipeline/features/uploads.test.ts#refuses an upload that %s, before anything is generated',
+  },
+  {
+    area: 'DashScope uploads',
+    promise: 'A tampered or expired policy puts nothing up, and nothing is half written',
+    source: UPLOADS,
+    test: 'src/protocols/dashscope/uploads.test.ts#refuses a file over the limit of its policy, and a body that breaks off, and keeps nothing',
+  },
+  {
+    area: 'DashScope tasks',
+    promise: 'Tasks are found, listed and cancelled as recorded',
+    source: 'Model Studio, "Manage asynchronous tasks"; captured traffic of the service',
+    test: 'test/dashscope-resource-captures.test.ts#a list of tasks',
+  },
+  {
+    area: 'DashScope tasks',
+    promise: 'Something makes tasks',
+    source: 'Model Studio, "Manage asynchronous tasks"',
+    gap: 'No model that generates text makes tasks; the store takes them.',
+  },
+  {
+    area: 'Keys',
+    promise: 'Temporary keys stand for their key until they expire or it is revoked',
+    source: 'Model Studio, "Generate a temporary API key"',
+    test: 'src/stores/sqlite/keys.test.ts#lets temporary keys die with their key, whoever revokes it',
+  },
+  {
+    area: 'Record and replay',
+    promise: 'A recording proxy passes bytes on unharmed, streams piece by piece, and lets go when the client leaves',
+    source: 'docs/wires/replay.md',
+    test: 'src/record/proxy.test.ts#passes a stream on piece by piece',
+  },
+  {
+    area: 'Record and replay',
+    promise: 'Keys, account numbers, signatures and cookies are never written',
+    source: 'docs/wires/replay.md',
+    test: 'test/contract/record-replay.test.ts#recordings hold everything but secrets',
+  },
+  {
+    area: 'Record and replay',
+    promise: 'Every recorded exchange of the service that has a request is replayed without a difference',
+    source: 'captured traffic of the service',
+    test: 'test/replay-captures.test.ts#compare-captures finds no difference, twice over',
+  },
+  {
+    area: 'Record and replay',
+    promise: 'A recording of one wire is served on every other',
+    source: `${FOUNDING}, "OpenAI Compatible Mode"; docs/wires/replay.md`,
+    test: 'test/contract/record-replay.test.ts#is served over Messages, with its reasoning and its calls',
+  },
+  {
+    area: 'Record and replay',
+    promise: 'A request that nobody recorded is a 404 that names the nearest recording and what differs',
+    source: 'docs/wires/replay.md',
+    test: 'test/contract/record-replay.test.ts#is a 404 that shows the nearest recording',
+  },
+  {
+    area: 'DashScope',
+    promise: 'Phases of a research, the misspelt members included, and the event that ends them',
+    source: 'Model Studio, "Deep Research"',
+    test: 'src/protocols/dashscope/research.test.ts#is told in phases, and ends with a last event',
   },
 ];
