@@ -138,6 +138,13 @@ const settingsSchema = z.strictObject({
         .describe('Days for which a stored response can be read and continued.'),
     })
     .prefault({}),
+  conversations: z
+    .strictObject({
+      retentionDays: wholeNumber(1, 3650)
+        .default(7)
+        .describe('Days for which a conversation stays after its last use.'),
+    })
+    .prefault({}),
   upstreams: z
     .array(upstreamSchema, { error: 'must be a list of upstreams' })
     .default([])
@@ -190,6 +197,7 @@ export interface Config {
   readonly files: Readonly<Settings['files']>;
   readonly batches: Readonly<Settings['batches']>;
   readonly responses: Readonly<Settings['responses']>;
+  readonly conversations: Readonly<Settings['conversations']>;
   readonly scripted: boolean;
   /** The folder of recordings that answer everything, if they do. */
   readonly replay: string | undefined;
@@ -300,6 +308,7 @@ export function loadConfig(inputs: ConfigInputs = {}): Config {
     files: settings.files,
     batches: settings.batches,
     responses: settings.responses,
+    conversations: settings.conversations,
     engine: answersWithoutWeights(settings) ? { ...settings.engine, enabled: false } : settings.engine,
     scripted: settings.scripted,
     replay: settings.replay === undefined ? undefined : path.resolve(baseOf(['replay']), settings.replay),

@@ -166,6 +166,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
     conversations: createConversationStore(database),
     sealer: createSealer(database),
     responseRetentionMs: config.responses.retentionDays * DAY_MS,
+    conversationRetentionMs: config.conversations.retentionDays * DAY_MS,
     callWire: createCallWire(() => ownWires, serve),
     ...modelLister(catalogue, router, ownModel, backends),
   });

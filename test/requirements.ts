@@ -306,6 +306,12 @@ export const REQUIREMENTS: readonly Requirement[] = [
     test: `${responses}#live on after a restart`,
   },
   {
+    area: 'Conversations',
+    promise: 'A conversation goes when nobody has used it for 7 days',
+    source: RESPONSES,
+    test: 'src/stores/sqlite/conversations.test.ts#goes when it was not used for long',
+  },
+  {
     area: 'Responses',
     promise: 'Background calls are polled, cancelled, streamed again; a restart fails them',
     source: RESPONSES,

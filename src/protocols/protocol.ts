@@ -243,6 +243,8 @@ export interface WirePorts {
   readonly sealer: Sealer;
   /** How long a response can be read and continued. */
   readonly responseRetentionMs: number;
+  /** How long a conversation stays after its last use. */
+  readonly conversationRetentionMs: number;
   /** Calls that outlive their clients. */
   readonly running: RunningCalls;
   /** Serves a call to any path of any wire from within, as if a client had sent it. */

@@ -1,4 +1,5 @@
 /** Conversations as Model Studio serves them under `compatible-mode`, and as OpenAI's clients expect them: the registration. */
+import { hourly } from '../hourly.ts';
 import { combinedErrorReply } from '../openai-combined-errors.ts';
 import type { Wire, WirePorts } from '../protocol.ts';
 import { type ConversationDialect, conversationRoutes } from './resource.ts';
@@ -19,5 +20,8 @@ export function createOpenAiConversationsWire(ports: WirePorts): Wire {
     resources: PREFIXES.flatMap(({ prefix, dialect }) => conversationRoutes(prefix, dialect, ports)),
     sockets: [],
     encodeError: combinedErrorReply,
+    work: hourly(() => {
+      ports.conversations.deleteUnusedSince(ports.clock.now() - ports.conversationRetentionMs);
+    }, ports.log),
   };
 }

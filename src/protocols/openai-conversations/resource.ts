@@ -49,7 +49,7 @@ class Conversations {
     const members = objectOf(body ?? {});
     const metadata = decodeMetadata(members.metadata);
     const items = members.items === undefined || members.items === null ? [] : this.#decodeItems(members.items, 0);
-    const conversation: StoredConversation = {
+    const conversation = {
       conversationId: `conv_${ids.uuid().replaceAll('-', '')}`,
       workspaceId: account.workspaceId,
       createdAtMs: clock.now(),
@@ -67,7 +67,7 @@ class Conversations {
   update(request: ResourceRequest): ResourceReply {
     const { workspaceId, conversationId, ...rest } = this.#find(request);
     const metadata = decodeMetadata(objectOf(request.body).metadata);
-    this.#ports.conversations.setMetadata(workspaceId, conversationId, metadata);
+    this.#ports.conversations.setMetadata(workspaceId, conversationId, metadata, this.#ports.clock.now());
     return { status: 200, body: this.#encode({ ...rest, workspaceId, conversationId, metadata }) };
   }
 
@@ -80,7 +80,7 @@ class Conversations {
   createItems(request: ResourceRequest): ResourceReply {
     const { conversationId } = this.#find(request);
     const items = this.#decodeItems(objectOf(request.body).items, 1);
-    this.#ports.conversations.append(conversationId, items);
+    this.#ports.conversations.append(conversationId, items, this.#ports.clock.now());
     const page = pageOf(items, false);
     return { status: 200, body: this.#dialect === 'openai' ? { object: 'list', ...page } : page };
   }
@@ -131,7 +131,7 @@ class Conversations {
     });
   }
 
-  #encode({ conversationId: id, createdAtMs, metadata }: StoredConversation): object {
+  #encode({ conversationId: id, createdAtMs, metadata }: Omit<StoredConversation, 'usedAtMs'>): object {
     const createdAt = this.#dialect === 'vendor' ? createdAtMs : Math.floor(createdAtMs / 1000);
     return { id, object: 'conversation', created_at: createdAt, metadata };
   }

@@ -5,6 +5,7 @@
 import type { GenerationResult } from '../../core/assemble.ts';
 import type { ConversationStore } from '../../core/conversations.ts';
 import { StudioError } from '../../core/errors.ts';
+import type { Clock } from '../../core/ports.ts';
 import type { ResponseBody, ResponseStore, StoredItem, StoredResponse } from '../../core/responses.ts';
 import type { Decoded } from '../protocol.ts';
 import { lineJson } from '../sse.ts';
@@ -23,6 +24,7 @@ export interface HistoryPorts {
   readonly live: LiveResponses;
   readonly locks: TurnLocks;
   /** How long a response can be read and continued. */
+  readonly clock: Clock;
   readonly retentionMs: number;
   readonly seal: Seal;
   open(workspaceId: string, sealed: string): string | undefined;
@@ -177,7 +179,7 @@ export function settleResponse(
     else if (result && plan.isStored && isShown(plan, body)) ports.responses.create(storedResponse(plan, body, ports));
     if (body.status !== 'completed' && body.status !== 'incomplete') return;
     if (plan.conversationId !== undefined)
-      ports.conversations.append(plan.conversationId, [...plan.input, ...body.output]);
+      ports.conversations.append(plan.conversationId, [...plan.input, ...body.output], ports.clock.now());
     memory?.remember(plan.responseId, [...(plan.state?.history.items ?? []), ...plan.input, ...body.output]);
   } finally {
     plan.state?.release?.();

@@ -1,4 +1,5 @@
 /** Responses as Model Studio serves them under `compatible-mode`, and as OpenAI's clients expect them: the registration. */
+import { hourly } from '../hourly.ts';
 import { combinedErrorReply } from '../openai-combined-errors.ts';
 import type { GenerationProtocol, Wire, WirePorts } from '../protocol.ts';
 import { COMMENT_KEEP_ALIVE } from '../sse.ts';
@@ -31,8 +32,6 @@ const DIALECTS = ['vendor', 'openai'] as const;
 function pathsOf(dialect: (typeof DIALECTS)[number], below = ''): string[] {
   return PREFIXES[dialect].map((prefix) => `${prefix}/responses${below}`);
 }
-
-const SWEEP_MS = 3_600_000;
 
 /** `…/responses` with everything below it, also as a socket. */
 export function createOpenAiResponsesWire(ports: WirePorts): Wire {
@@ -74,8 +73,9 @@ export function createOpenAiResponsesWire(ports: WirePorts): Wire {
 }
 
 function historyPorts(ports: WirePorts): HistoryPorts {
-  const { responses, conversations, sealer, responseRetentionMs } = ports;
+  const { responses, conversations, sealer, clock, responseRetentionMs } = ports;
   return {
+    clock,
     responses,
     conversations,
     live: new LiveResponses(),
@@ -89,17 +89,13 @@ function historyPorts(ports: WirePorts): HistoryPorts {
 
 /** At the start what the last process left unfinished has failed; what has expired goes, then and every hour. */
 function sweeping({ clock, log, responses }: WirePorts, history: HistoryPorts): NonNullable<Wire['work']> {
-  let timer: NodeJS.Timeout | undefined;
-  const sweep = (): void => responses.deleteExpired(clock.now());
+  const sweeps = hourly(() => responses.deleteExpired(clock.now()), log);
   return {
     start() {
       const count = failInterrupted(history);
       if (count > 0) log.warn({ responses: count }, 'background responses were interrupted by the restart');
-      sweep();
-      timer = setInterval(sweep, SWEEP_MS).unref();
+      sweeps.start();
     },
-    async stop() {
-      clearInterval(timer);
-    },
+    stop: sweeps.stop,
   };
 }

@@ -35,8 +35,10 @@ export const responses: Migration = {
       .addColumn('conversation_id', 'text', (column) => column.primaryKey())
       .addColumn('workspace_id', 'text', (column) => column.notNull())
       .addColumn('created_at_ms', 'bigint', (column) => column.notNull())
+      .addColumn('used_at_ms', 'bigint', (column) => column.notNull())
       .addColumn('metadata', 'text', (column) => column.notNull())
       .execute();
+    await database.schema.createIndex('conversations_by_use').on('conversations').column('used_at_ms').execute();
 
     await database.schema
       .createTable('conversation_items')

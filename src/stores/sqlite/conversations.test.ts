@@ -19,29 +19,29 @@ afterEach(() => database.close());
 const idsOf = (items: readonly { readonly id: string }[] = []) => items.map(({ id }) => id);
 
 it('belongs to its workspace', () => {
-  expect(store.find('w', 'c')).toEqual(conversation);
+  expect(store.find('w', 'c')).toEqual({ ...conversation, usedAtMs: 1 });
   expect(store.find('other', 'c')).toBeUndefined();
-  expect(store.setMetadata('other', 'c', {})).toBe(false);
+  expect(store.setMetadata('other', 'c', {}, 2)).toBe(false);
   expect(store.delete('other', 'c')).toBe(false);
-  expect(store.setMetadata('w', 'c', { x: 'y' })).toBe(true);
+  expect(store.setMetadata('w', 'c', { x: 'y' }, 2)).toBe(true);
   expect(store.find('w', 'c')?.metadata).toEqual({ x: 'y' });
 });
 
 it('keeps items in order, and tells where it ended', () => {
   const { lastSequence } = store.items('c');
-  store.append('c', [item('3')]);
+  store.append('c', [item('3')], 2);
   expect(idsOf(store.items('c').items)).toEqual(['1', '2', '3']);
   expect(idsOf(store.items('c', lastSequence).items)).toEqual(['1', '2']);
   expect(store.items('x')).toEqual({ items: [], lastSequence: 0 });
 });
 
 it('replaces an item that comes again where it stands', () => {
-  store.append('c', [item('1', 'new'), item('3')]);
+  store.append('c', [item('1', 'new'), item('3')], 2);
   expect(store.items('c').items).toEqual([item('1', 'new'), item('2'), item('3')]);
 });
 
 it('gives pages in either order', () => {
-  store.append('c', [item('3')]);
+  store.append('c', [item('3')], 2);
   const page = (order: 'asc' | 'desc', limit: number, afterItemId?: string) => {
     const list = store.list('c', { order, limit, afterItemId });
     return list && [idsOf(list.items), list.hasMore];
@@ -59,6 +59,18 @@ it('loses single items, and all of them with itself', () => {
   expect(store.findItem('c', '1')).toBeUndefined();
   expect(store.findItem('c', '2')).toEqual(item('2'));
   expect(store.delete('w', 'c')).toBe(true);
-  expect(store.append('c', [item('3')])).toBe(false);
+  expect(store.append('c', [item('3')], 2)).toBe(false);
   expect(store.items('c').items).toEqual([]);
+});
+
+it('goes when it was not used for long', () => {
+  store.create({ ...conversation, conversationId: 'continued' }, []);
+  store.create({ ...conversation, conversationId: 'changed' }, []);
+  store.append('continued', [item('3')], 20);
+  store.setMetadata('w', 'changed', {}, 10);
+  store.deleteUnusedSince(10);
+  expect(['c', 'continued', 'changed'].map((id) => store.find('w', id)?.usedAtMs)).toEqual([undefined, 20, 10]);
+  expect(store.items('c').items).toEqual([]);
+  store.deleteUnusedSince(11);
+  expect(store.find('w', 'changed')).toBeUndefined();
 });

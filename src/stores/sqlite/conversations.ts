@@ -10,15 +10,16 @@ type ItemRowInOrder = ItemRow & { readonly sequence: number };
 /** The store of one database. */
 export function createConversationStore({ sqlite }: Database): ConversationStore {
   const insert = sqlite.prepare<ConversationsTable>(
-    `INSERT INTO conversations (conversation_id, workspace_id, created_at_ms, metadata)
-     VALUES (@conversation_id, @workspace_id, @created_at_ms, @metadata)`,
+    `INSERT INTO conversations (conversation_id, workspace_id, created_at_ms, used_at_ms, metadata)
+     VALUES (@conversation_id, @workspace_id, @created_at_ms, @used_at_ms, @metadata)`,
   );
   const find = sqlite.prepare<[string, string], ConversationsTable>(
     'SELECT * FROM conversations WHERE conversation_id = ? AND workspace_id = ?',
   );
-  const exists = sqlite.prepare<[string], number>('SELECT 1 FROM conversations WHERE conversation_id = ?').pluck();
-  const setMetadata = sqlite.prepare<[string, string, string]>(
-    'UPDATE conversations SET metadata = ? WHERE conversation_id = ? AND workspace_id = ?',
+  const touch = sqlite.prepare<[number, string]>('UPDATE conversations SET used_at_ms = ? WHERE conversation_id = ?');
+  const removeUnused = sqlite.prepare<[number]>('DELETE FROM conversations WHERE used_at_ms < ?');
+  const setMetadata = sqlite.prepare<[string, number, string, string]>(
+    'UPDATE conversations SET metadata = ?, used_at_ms = ? WHERE conversation_id = ? AND workspace_id = ?',
   );
   const remove = sqlite.prepare<[string, string]>(
     'DELETE FROM conversations WHERE conversation_id = ? AND workspace_id = ?',
@@ -46,20 +47,25 @@ export function createConversationStore({ sqlite }: Database): ConversationStore
   const append = (conversationId: string, items: readonly StoredItem[]): void => {
     for (const item of items) insertItem.run(conversationId, item.id, JSON.stringify(item));
   };
-  const createWithItems = sqlite.transaction((conversation: StoredConversation, items: readonly StoredItem[]) => {
-    insert.run({
-      conversation_id: conversation.conversationId,
-      workspace_id: conversation.workspaceId,
-      created_at_ms: conversation.createdAtMs,
-      metadata: JSON.stringify(conversation.metadata),
-    });
-    append(conversation.conversationId, items);
-  });
-  const appendIfThere = sqlite.transaction((conversationId: string, items: readonly StoredItem[]): boolean => {
-    if (!exists.get(conversationId)) return false;
-    append(conversationId, items);
-    return true;
-  });
+  const createWithItems = sqlite.transaction(
+    (conversation: Parameters<ConversationStore['create']>[0], items: readonly StoredItem[]) => {
+      insert.run({
+        conversation_id: conversation.conversationId,
+        workspace_id: conversation.workspaceId,
+        created_at_ms: conversation.createdAtMs,
+        used_at_ms: conversation.createdAtMs,
+        metadata: JSON.stringify(conversation.metadata),
+      });
+      append(conversation.conversationId, items);
+    },
+  );
+  const appendIfThere = sqlite.transaction(
+    (conversationId: string, items: readonly StoredItem[], nowMs: number): boolean => {
+      if (touch.run(nowMs, conversationId).changes === 0) return false;
+      append(conversationId, items);
+      return true;
+    },
+  );
 
   return {
     create: createWithItems,
@@ -67,8 +73,8 @@ export function createConversationStore({ sqlite }: Database): ConversationStore
       const row = find.get(conversationId, workspaceId);
       return row && storedConversationOf(row);
     },
-    setMetadata: (workspaceId, conversationId, metadata) =>
-      setMetadata.run(JSON.stringify(metadata), conversationId, workspaceId).changes > 0,
+    setMetadata: (workspaceId, conversationId, metadata, nowMs) =>
+      setMetadata.run(JSON.stringify(metadata), nowMs, conversationId, workspaceId).changes > 0,
     delete: (workspaceId, conversationId) => remove.run(conversationId, workspaceId).changes > 0,
     items: (conversationId, upToSequence = Number.MAX_SAFE_INTEGER) => {
       const rows = itemsUpTo.all(conversationId, upToSequence);
@@ -89,6 +95,7 @@ export function createConversationStore({ sqlite }: Database): ConversationStore
       return row && storedItemOf(row);
     },
     deleteItem: (conversationId, itemId) => removeItem.run(conversationId, itemId).changes > 0,
+    deleteUnusedSince: (timeMs) => void removeUnused.run(timeMs),
   };
 }
 
@@ -97,6 +104,7 @@ function storedConversationOf(row: ConversationsTable): StoredConversation {
     conversationId: row.conversation_id,
     workspaceId: row.workspace_id,
     createdAtMs: row.created_at_ms,
+    usedAtMs: row.used_at_ms,
     metadata: JSON.parse(row.metadata) as { [key: string]: string },
   };
 }

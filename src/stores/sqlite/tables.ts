@@ -139,6 +139,7 @@ export interface ConversationsTable {
   conversation_id: string;
   workspace_id: string;
   created_at_ms: number;
+  used_at_ms: number;
   metadata: string;
 }
 
