@@ -84,7 +84,7 @@ async function warmUp(targets: readonly Target[]): Promise<void> {
   }
 }
 
-async function rounds<T>(
+export async function rounds<Target extends { readonly name: string }, T>(
   targets: readonly Target[],
   count: number,
   measure: (target: Target) => Promise<T>,
@@ -95,7 +95,7 @@ async function rounds<T>(
   return results;
 }
 
-function rowOf<T>(name: string, unit: string, results: Map<string, T[]>, pick: (result: T) => number): Row {
+export function rowOf<T>(name: string, unit: string, results: Map<string, T[]>, pick: (result: T) => number): Row {
   return {
     name,
     unit,
@@ -115,7 +115,7 @@ async function latencyRows(targets: readonly Target[], options: GatewayOptions):
 }
 
 /** The same row as a difference to the direct way. */
-function added(row: Row): Row {
+export function added(row: Row): Row {
   const direct = row.values.direct ?? 0;
   const values = Object.fromEntries(
     Object.entries(row.values)

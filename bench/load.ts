@@ -13,10 +13,17 @@ export interface Reply {
 }
 
 /** The bytes of a POST with a JSON body. */
-export function requestBytes(url: URL, path: string, key: string, body: unknown): Buffer {
+export function requestBytes(
+  url: URL,
+  path: string,
+  key: string,
+  body: unknown,
+  headers: { readonly [name: string]: string } = {},
+): Buffer {
   const text = JSON.stringify(body);
+  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.from(
-    `POST ${path} HTTP/1.1\r\nhost: ${url.host}\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json\r\n` +
+    `POST ${path} HTTP/1.1\r\nhost: ${url.host}\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json\r\n${more.join('')}` +
       `content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
   );
 }

@@ -1,7 +1,7 @@
 /**
- * `npm run bench [-- gateway | engine | structured | disconnects] [--rounds N] [--scale X] [--count N] [--weights FILE] [--write]`
+ * `npm run bench [-- gateway | wires | engine | structured | disconnects] [--rounds N] [--scale X] [--count N] [--weights FILE] [--write]`
  *
- * gateway and engine: one run, interleaved rounds, medians. structured and disconnects: proofs on real weights. `--write` appends the table to docs/measured.md. Run it alone: two
+ * gateway, wires and engine: one run, interleaved rounds, medians. structured and disconnects: proofs on real weights. `--write` appends the table to docs/measured.md. Run it alone: two
  * cores shared with anything else measure the other thing.
  */
 import { appendFileSync } from 'node:fs';
@@ -12,6 +12,7 @@ import { proveDisconnects } from './disconnects.ts';
 import { benchEngine } from './engine.ts';
 import { benchGateway, type Row } from './gateway.ts';
 import { proveStructured } from './structured.ts';
+import { benchWires } from './wires.ts';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -30,6 +31,10 @@ const sections: string[] = [];
 if (wanted.includes('gateway')) {
   const rows = await benchGateway({ rounds: Number(flags.rounds), scale: Number(flags.scale) });
   sections.push(table('Gateway', ['direct', 'bare proxy', 'atelier'], rows));
+}
+if (wanted.includes('wires')) {
+  const rows = await benchWires({ rounds: Number(flags.rounds), scale: Number(flags.scale) });
+  sections.push(table('Wires', Object.keys(rows[0]?.values ?? {}), rows));
 }
 if (wanted.includes('engine')) {
   if (flags.weights === '')

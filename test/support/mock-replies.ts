@@ -56,7 +56,7 @@ export function streamReply(frames: readonly (Buffer | string)[], rest: Partial<
 
 /** The reply of a built-in behaviour; undefined for an unknown model. */
 export function builtInReply(request: MockRequest): MockReply | undefined {
-  const key = `${request.model} ${request.isStreaming} ${request.wantsUsage}`;
+  const key = `${request.model} ${request.isStreaming} ${request.wantsUsage} ${isCompletion(request)}`;
   const known = replies.get(key);
   if (known) return known;
   const made = makeReply(request);
@@ -110,22 +110,42 @@ const TOOL_DELTAS: readonly Delta[] = [
   { tool_calls: [{ index: 0, function: { arguments: 'jing"}' } }] },
 ];
 
-/** The same answer as a stream or as a body, whichever was asked for. */
+function isCompletion({ path }: MockRequest): boolean {
+  return path.endsWith('/completions') && !path.endsWith('/chat/completions');
+}
+
+/** The same answer as a stream or as a body, whichever was asked for; as `text_completion` on that path. */
 function answer(
   request: MockRequest,
   deltas: readonly Delta[],
   rest: Partial<MockReply> = {},
   finishReason = 'stop',
 ): MockReply {
-  if (!request.isStreaming) return { ...jsonReply(200, bodyOf(deltas, finishReason)), ...rest };
-  const frames = [
-    chunkFrame({ role: 'assistant', content: '' }),
-    ...deltas.map(frameOf),
-    chunkFrame({}, finishReason),
-    ...(request.wantsUsage ? [USAGE_FRAME] : []),
-    DONE_FRAME,
-  ];
+  if (!request.isStreaming) {
+    const body = isCompletion(request) ? textBodyOf(deltas, finishReason) : bodyOf(deltas, finishReason);
+    return { ...jsonReply(200, body), ...rest };
+  }
+  const shown = isCompletion(request)
+    ? [...deltas.map(({ content }) => textFrame(content)), textFrame('', finishReason)]
+    : [chunkFrame({ role: 'assistant', content: '' }), ...deltas.map(frameOf), chunkFrame({}, finishReason)];
+  const frames = [...shown, ...(request.wantsUsage ? [USAGE_FRAME] : []), DONE_FRAME];
   return streamReply(rest.pace === 'burst' ? [frames.join('')] : frames, rest);
+}
+
+function textFrame(text: unknown, finishReason: string | null = null): string {
+  return frame({ object: 'text_completion', choices: [{ index: 0, text, finish_reason: finishReason }] });
+}
+
+function textBodyOf(deltas: readonly Delta[], finishReason: string): object {
+  const text = deltas.map(({ content }) => content ?? '').join('');
+  return {
+    id: 'cmpl-mock',
+    object: 'text_completion',
+    created: 1_770_764_902,
+    model: 'mock',
+    choices: [{ index: 0, text, finish_reason: finishReason }],
+    usage: USAGE,
+  };
 }
 
 function bodyOf(deltas: readonly Delta[], finishReason: string): object {
