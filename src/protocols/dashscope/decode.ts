@@ -16,12 +16,13 @@ import type {
   ToolChoice,
 } from '../../core/generation.ts';
 import type { ModelCard, NativeService } from '../../core/models.ts';
+import { badType, decodeStop, isObject, type JsonObject, TOP_K_OFF } from '../parameters.ts';
 import type { Decoded, DecodeInfo, ReplyPlan } from '../protocol.ts';
 import type { PayloadCipher, PayloadKeys } from './encryption.ts';
 import { decideForm, type ResultForm } from './forms.ts';
 import { asksForStream } from './frames.ts';
 import { decodeInput } from './input.ts';
-import { type DashScopeParameters, isObject, type JsonObject, parametersSchema } from './schema.ts';
+import { type DashScopeParameters, parametersSchema } from './schema.ts';
 import * as texts from './texts.ts';
 
 /** The form of a reply on this wire. */
@@ -113,7 +114,7 @@ function decodeParameters(parameters: unknown): DashScopeParameters {
   const parsed = parametersSchema.safeParse(parameters ?? {});
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  const message = issue?.path.length === 0 ? texts.badType('parameters', 'Object') : issue?.message;
+  const message = issue?.path.length === 0 ? badType('parameters', 'Object') : issue?.message;
   throw new StudioError('invalid-parameter', message);
 }
 
@@ -170,27 +171,11 @@ function decodeSampling(parameters: DashScopeParameters): Sampling {
   };
 }
 
-/** Top-k off, inside; on the wire `null` and anything above 100 say so (§3.2). */
-const TOP_K_OFF = 0;
+/** Anything above is top-k off, as `null` is (§3.2). */
 const HIGHEST_TOP_K = 100;
 
 function decodeTopK(topK: number | null | undefined): number | undefined {
   return topK === null || (topK !== undefined && topK > HIGHEST_TOP_K) ? TOP_K_OFF : topK;
-}
-
-/** A list of numbers is one stop sequence a number, a list of lists is a list of sequences. */
-function decodeStop(stop: DashScopeParameters['stop']): Pick<Sampling, 'stopTexts' | 'stopTokens'> {
-  if (stop === undefined || stop === null) return {};
-  const stopTexts: string[] = [];
-  const stopTokens: (readonly number[])[] = [];
-  for (const entry of typeof stop === 'string' ? [stop] : stop) {
-    if (typeof entry === 'string') stopTexts.push(entry);
-    else stopTokens.push(typeof entry === 'number' ? [entry] : entry);
-  }
-  return {
-    stopTexts: stopTexts.length > 0 ? stopTexts : undefined,
-    stopTokens: stopTokens.length > 0 ? stopTokens : undefined,
-  };
 }
 
 /** The two do not mean the same: the first leaves reasoning uncounted (§3.2). */

@@ -16,8 +16,8 @@ import {
 } from 'node:crypto';
 import { promisify } from 'node:util';
 import { StudioError } from '../../core/errors.ts';
+import { isObject } from '../parameters.ts';
 import type { ResourceRoute } from '../protocol.ts';
-import { isObject } from './schema.ts';
 import * as texts from './texts.ts';
 
 const RSA_BITS = 2048;

@@ -1,6 +1,8 @@
 /** `input` → canonical turns, one turn a message, so that a turn's index is the message's. */
 import { StudioError } from '../../core/errors.ts';
 import type { CacheMark, ContentPart, ImagePart, TextPart, ToolResultPart, Turn } from '../../core/generation.ts';
+import { isObject } from '../parameters.ts';
+import { checkToolResults } from '../tool-history.ts';
 import {
   type DashScopeAssistantMessage,
   type DashScopeInput,
@@ -8,7 +10,6 @@ import {
   type DashScopePart,
   type DashScopeToolMessage,
   inputSchema,
-  isObject,
 } from './schema.ts';
 import * as texts from './texts.ts';
 
@@ -23,7 +24,7 @@ export function decodeInput(input: unknown): Turn[] {
   const parsed = inputSchema.safeParse(input);
   if (!parsed.success) throw new StudioError('invalid-parameter', parsed.error.issues[0]?.message);
   const turns = turnsOf(parsed.data);
-  checkToolResults(turns);
+  checkToolResults(turns, { toolWithoutCall: texts.TOOL_WITHOUT_CALL, unansweredCalls: texts.unansweredCalls });
   return turns;
 }
 
@@ -152,24 +153,4 @@ function videoOptionsOf(part: PartOf<'video'> | PartOf<'frames'>) {
 
 function cacheMarkOf(control: object | undefined): CacheMark | undefined {
   return control && EPHEMERAL;
-}
-
-/** Every result answers a call of the assistant turn right before its run of tool turns, and every call is answered. */
-function checkToolResults(turns: readonly Turn[]): void {
-  let callIds = new Set<string>();
-  let unanswered = new Set<string>();
-  for (const [index, turn] of turns.entries()) {
-    if (turn.role === 'tool') {
-      for (const part of turn.parts) {
-        if (part.type !== 'tool-result') continue;
-        if (!callIds.has(part.callId)) throw new StudioError('invalid-parameter', texts.TOOL_WITHOUT_CALL);
-        unanswered.delete(part.callId);
-      }
-      continue;
-    }
-    if (unanswered.size > 0) throw new StudioError('invalid-parameter', texts.unansweredCalls(index));
-    callIds = new Set(turn.parts.flatMap((part) => (part.type === 'tool-call' ? [part.callId] : [])));
-    unanswered = new Set(callIds);
-  }
-  if (unanswered.size > 0) throw new StudioError('invalid-parameter', texts.unansweredCalls(turns.length));
 }

@@ -9,19 +9,9 @@
  */
 import { z } from 'zod';
 import type { Json, JsonSchema } from '../../core/generation.ts';
+import { badType, boolean, float, integer, isObject, jsonObject, logitBias, stopSchema, text } from '../parameters.ts';
 import * as texts from './texts.ts';
 
-export type JsonObject = { readonly [key: string]: Json };
-
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-// The forms of one member; each names itself in the text of its refusal.
-const float = (name: string) => z.number({ error: texts.badType(name, 'Float') }).nullish();
-const integer = (name: string) => z.int({ error: texts.badType(name, 'Integer') }).nullish();
-const boolean = (name: string) => z.boolean({ error: texts.badType(name, 'Boolean') }).nullish();
-const text = (name: string) => z.string({ error: texts.badType(name, 'String') }).nullish();
-const jsonObject = (name: string) => z.custom<JsonObject>(isObject, { error: texts.badType(name, 'Object') }).nullish();
 const required = (name: string) => z.string({ error: texts.fieldRequired(name) });
 
 // ---- Content: each part is keyed by its own name (§3.1) ----
@@ -160,7 +150,7 @@ const pastTurn = z.object(
 export const inputSchema = z.object({
   messages: z.array(message, { error: texts.missingOrInvalid('messages') }).nullish(),
   history: z.array(pastTurn, { error: texts.missingOrInvalid('history') }).nullish(),
-  prompt: z.string({ error: texts.badType('prompt', 'String') }).nullish(),
+  prompt: z.string({ error: badType('prompt', 'String') }).nullish(),
 });
 
 export type DashScopeInput = z.infer<typeof inputSchema>;
@@ -173,10 +163,6 @@ export type DashScopeToolMessage = z.infer<typeof toolMessage>;
 
 /** The highest seed there is; what is above cannot be told from it in JSON. */
 const MAX_SEED = 2 ** 63;
-
-const stop = z.union([z.string(), z.array(z.string()), z.array(z.int()), z.array(z.array(z.int()))], {
-  error: texts.STOP_FORMS,
-});
 
 const badJsonSchema = { error: () => texts.badResponseFormat('json_schema') };
 const responseFormat = z.discriminatedUnion(
@@ -237,22 +223,18 @@ export const parametersSchema = z.object({
   max_length: integer('max_length'),
   max_completion_tokens: integer('max_completion_tokens'),
   seed: z
-    .number({ error: texts.badType('seed', 'Integer') })
+    .number({ error: badType('seed', 'Integer') })
     .refine((seed) => Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED, texts.SEED_RANGE)
     .nullish(),
-  stop: stop.nullish(),
+  stop: stopSchema,
   repetition_penalty: float('repetition_penalty'),
   presence_penalty: float('presence_penalty'),
   n: integer('n'),
   logprobs: boolean('logprobs'),
   top_logprobs: integer('top_logprobs'),
-  logit_bias: z
-    .record(z.string(), z.number({ error: texts.badType('logit_bias', 'Object') }), {
-      error: texts.badType('logit_bias', 'Object'),
-    })
-    .nullish(),
+  logit_bias: logitBias,
   tools: z
-    .array(z.discriminatedUnion('type', [functionTool], toolMember('type')), { error: texts.badType('tools', 'Array') })
+    .array(z.discriminatedUnion('type', [functionTool], toolMember('type')), { error: badType('tools', 'Array') })
     .min(1, texts.tooShort('tools'))
     .nullish(),
   tool_choice: z
@@ -271,11 +253,11 @@ export const parametersSchema = z.object({
   enable_search: boolean('enable_search'),
   search_options: jsonObject('search_options'),
   enable_code_interpreter: boolean('enable_code_interpreter'),
-  skill: z.custom<readonly Json[]>(Array.isArray, { error: texts.badType('skill', 'Array') }).nullish(),
+  skill: z.custom<readonly Json[]>(Array.isArray, { error: badType('skill', 'Array') }).nullish(),
   translation_options: jsonObject('translation_options'),
   character_options: jsonObject('character_options'),
   ocr_options: jsonObject('ocr_options'),
-  modalities: z.array(z.string(), { error: texts.badType('modalities', 'Array') }).nullish(),
+  modalities: z.array(z.string(), { error: badType('modalities', 'Array') }).nullish(),
   audio: jsonObject('audio'),
 });
 

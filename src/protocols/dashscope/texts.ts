@@ -25,8 +25,6 @@ export const TOOL_WITHOUT_CALL =
   'messages with role "tool" must be a response to a preceeding message with "tool_calls".';
 
 export const SEED_RANGE = 'Range of seed should be [0, 9223372036854775807]';
-export const STOP_FORMS =
-  'The "stop" parameter must be of type "str", "list[str]", "list[int]", or "list[list[int]]", and all elements within the list must be of the same type.';
 export const TOOL_NAME_SEARCH = 'Tool names are not allowed to be [search]';
 export const TOOL_CHOICE_FORMS = 'tool_choice is one of the strings that should be ["none", "auto"]';
 
@@ -49,14 +47,6 @@ export function badResponseFormat(type: unknown): string {
 /** The page's generic text. */
 export function missingOrInvalid(parameter: string): string {
   return `Required parameter(${parameter}) missing or invalid, please check the request parameters.`;
-}
-
-/** As the compatible mode says it; natively unknown. */
-export function badType(
-  parameter: string,
-  type: 'Float' | 'Integer' | 'Boolean' | 'String' | 'Object' | 'Array',
-): string {
-  return `'${parameter}' must be ${type}`;
 }
 
 /** As the compatible mode says it; natively unknown. */

@@ -2,10 +2,10 @@
 import { StudioError } from '../../core/errors.ts';
 import { textOf } from '../../core/generation.ts';
 import type { TextToken } from '../../core/ports.ts';
+import { isObject } from '../parameters.ts';
 import type { ResourceRoute, WirePorts } from '../protocol.ts';
 import { decodeModel } from './decode.ts';
 import { decodeInput } from './input.ts';
-import { isObject } from './schema.ts';
 
 export function tokenizerRoutes(prefix: string, { tokens }: Pick<WirePorts, 'tokens'>): ResourceRoute[] {
   return [

@@ -13,11 +13,11 @@ import type { Json } from '../../core/generation.ts';
 import type { NativeService } from '../../core/models.ts';
 import type { Clock, IdSource } from '../../core/ports.ts';
 import { FrameWriter } from '../frame-writer.ts';
+import { isObject, type JsonObject } from '../parameters.ts';
 import type { Encoder, GenerationProtocol, SocketCall, SocketRoute, WireSocket } from '../protocol.ts';
 import type { DashScopeReplyPlan } from './decode.ts';
 import { DashScopeEncoder } from './encode.ts';
 import { type ErrorBody, errorBody } from './errors.ts';
-import { isObject, type JsonObject } from './schema.ts';
 
 /** As large as a body of text may be over HTTP; what clients put into frames as base64 counts in full. */
 const MAX_FRAME_BYTES = 16 * 1024 * 1024;

@@ -17,8 +17,9 @@ import type {
   Thinking,
   ToolChoice,
 } from '../../core/generation.ts';
+import { decodeStop, TOP_K_OFF } from '../parameters.ts';
 import type { Decoded, ReplyPlan } from '../protocol.ts';
-import { checkToolResults } from './history.ts';
+import { checkToolResults } from '../tool-history.ts';
 import { cacheMarkOf, decodeMessages } from './messages.ts';
 import {
   type ChatParameters,
@@ -49,7 +50,7 @@ export function decodeChatRequest(body: unknown): Decoded<ChatReplyPlan> {
   const turns = decodeMessages(parse(messagesSchema, messages, 'invalid-parameter'));
   const parameters = parse(parametersSchema, body, 'invalid-value');
   const structures = parse(structuresSchema, body, 'invalid-parameter');
-  checkToolResults(turns);
+  checkToolResults(turns, { toolWithoutCall: texts.TOOL_WITHOUT_CALL, unansweredCalls: texts.unansweredCalls });
   const request: GenerationRequest = {
     model,
     instructions: [],
@@ -127,9 +128,6 @@ function decodeOutput({ response_format: format }: ChatStructures): OutputFormat
   }
 }
 
-/** Top-k off, inside; on the wire an explicit `null` says so (reference §3). */
-const TOP_K_OFF = 0;
-
 function decodeSampling(parameters: ChatParameters, { stop }: ChatStructures): Sampling {
   return {
     temperature: parameters.temperature ?? undefined,
@@ -142,21 +140,6 @@ function decodeSampling(parameters: ChatParameters, { stop }: ChatStructures): S
     ...decodeStop(stop),
     choices: parameters.n ?? undefined,
     logprobs: parameters.logprobs ? { top: parameters.top_logprobs ?? 0 } : undefined,
-  };
-}
-
-/** A list of numbers is a list of single tokens, a list of lists is a list of sequences. */
-function decodeStop(stop: ChatStructures['stop']): Pick<Sampling, 'stopTexts' | 'stopTokens'> {
-  if (stop === undefined || stop === null) return {};
-  const stopTexts: string[] = [];
-  const stopTokens: (readonly number[])[] = [];
-  for (const entry of typeof stop === 'string' ? [stop] : stop) {
-    if (typeof entry === 'string') stopTexts.push(entry);
-    else stopTokens.push(typeof entry === 'number' ? [entry] : entry);
-  }
-  return {
-    stopTexts: stopTexts.length > 0 ? stopTexts : undefined,
-    stopTokens: stopTokens.length > 0 ? stopTokens : undefined,
   };
 }
 

@@ -8,19 +8,20 @@
  */
 import { z } from 'zod';
 import type { Json, JsonSchema } from '../../core/generation.ts';
+import {
+  badType,
+  boolean,
+  float,
+  integer,
+  isObject,
+  type JsonObject,
+  jsonObject,
+  logitBias,
+  stopSchema,
+  text,
+} from '../parameters.ts';
 import * as texts from './texts.ts';
 
-type JsonObject = { readonly [key: string]: Json };
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-// The forms of one member; each names itself in the text of its refusal.
-const float = (name: string) => z.number({ error: texts.badType(name, 'Float') }).nullish();
-const integer = (name: string) => z.int({ error: texts.badType(name, 'Integer') }).nullish();
-const boolean = (name: string) => z.boolean({ error: texts.badType(name, 'Boolean') }).nullish();
-const text = (name: string) => z.string({ error: texts.badType(name, 'String') }).nullish();
-const jsonObject = (name: string) => z.custom<JsonObject>(isObject, { error: texts.badType(name, 'Object') }).nullish();
 const required = (name: string) => z.string({ error: texts.missingOrInvalid(name) });
 
 // ---- Messages ----
@@ -169,10 +170,7 @@ export type ChatToolMessage = z.infer<typeof toolMessage>;
 export const parametersSchema = z.object({
   stream: boolean('stream'),
   stream_options: z
-    .object(
-      { include_usage: boolean('stream_options.include_usage') },
-      { error: texts.badType('stream_options', 'Object') },
-    )
+    .object({ include_usage: boolean('stream_options.include_usage') }, { error: badType('stream_options', 'Object') })
     .nullish(),
   temperature: float('temperature'),
   top_p: float('top_p'),
@@ -185,11 +183,7 @@ export const parametersSchema = z.object({
   seed: integer('seed'),
   logprobs: boolean('logprobs'),
   top_logprobs: integer('top_logprobs'),
-  logit_bias: z
-    .record(z.string(), z.number({ error: texts.badType('logit_bias', 'Object') }), {
-      error: texts.badType('logit_bias', 'Object'),
-    })
-    .nullish(),
+  logit_bias: logitBias,
   enable_thinking: boolean('enable_thinking'),
   thinking_budget: integer('thinking_budget'),
   reasoning_effort: text('reasoning_effort'),
@@ -206,8 +200,8 @@ export const parametersSchema = z.object({
   enable_code_interpreter: boolean('enable_code_interpreter'),
   translation_options: jsonObject('translation_options'),
   character_options: jsonObject('character_options'),
-  skill: z.custom<readonly Json[]>(Array.isArray, { error: texts.badType('skill', 'Array') }).nullish(),
-  modalities: z.array(z.string(), { error: texts.badType('modalities', 'Array') }).nullish(),
+  skill: z.custom<readonly Json[]>(Array.isArray, { error: badType('skill', 'Array') }).nullish(),
+  modalities: z.array(z.string(), { error: badType('modalities', 'Array') }).nullish(),
   audio: jsonObject('audio'),
   /** Ignored by the service, so never refused; kept for whoever stores the call. */
   user: z.string().optional().catch(undefined),
@@ -217,10 +211,6 @@ export const parametersSchema = z.object({
 export type ChatParameters = z.infer<typeof parametersSchema>;
 
 // ---- Parameters with a structure: the model layer's ----
-
-const stop = z.union([z.string(), z.array(z.string()), z.array(z.int()), z.array(z.array(z.int()))], {
-  error: texts.STOP_FORMS,
-});
 
 const badJsonSchema = { error: () => texts.badResponseFormat('json_schema') };
 const responseFormat = z.discriminatedUnion(
@@ -275,10 +265,10 @@ const functionTool = z.object({
 });
 
 export const structuresSchema = z.object({
-  stop: stop.nullish(),
+  stop: stopSchema,
   response_format: responseFormat.nullish(),
   tools: z
-    .array(z.discriminatedUnion('type', [functionTool], toolMember('type')), { error: texts.badType('tools', 'Array') })
+    .array(z.discriminatedUnion('type', [functionTool], toolMember('type')), { error: badType('tools', 'Array') })
     .min(1, texts.tooShort('tools'))
     .nullish(),
   tool_choice: z

@@ -21,8 +21,6 @@ export const EMPTY_TOOL_CALLS = `${MODEL_LAYER}Empty tool_calls is not supported
 export const ARGUMENTS_NOT_JSON = `${MODEL_LAYER}The "function.arguments" parameter of the code model must be in JSON format.`;
 export const TOOL_WITHOUT_CALL = `${MODEL_LAYER}messages with role "tool" must be a response to a preceeding message with "tool_calls".`;
 
-export const STOP_FORMS =
-  'The "stop" parameter must be of type "str", "list[str]", "list[int]", or "list[list[int]]", and all elements within the list must be of the same type.';
 export const TOOL_NAME_SEARCH = `${MODEL_LAYER}Tool names are not allowed to be [search]`;
 export const TOOL_CHOICE_FORMS = `${MODEL_LAYER}tool_choice is one of the strings that should be ["none", "auto"]`;
 
@@ -44,13 +42,6 @@ export function badContentType(index: number, content: unknown): string {
 /** Recorded with `message[19].role`: the place where a tool message should have stood. */
 export function unansweredCalls(index: number): string {
   return `${MODEL_LAYER}An assistant message with "tool_calls" must be followed by tool messages responding to each "tool_call_id". The following tool_call_ids did not have response messages: message[${index}].role`;
-}
-
-export function badType(
-  parameter: string,
-  type: 'Float' | 'Integer' | 'Boolean' | 'String' | 'Object' | 'Array',
-): string {
-  return `'${parameter}' must be ${type}`;
 }
 
 export function badResponseFormat(type: unknown): string {

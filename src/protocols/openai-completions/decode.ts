@@ -8,12 +8,11 @@ import type { z } from 'zod';
 import { type ErrorCode, StudioError } from '../../core/errors.ts';
 import { FIM_SUFFIX, formOf } from '../../core/fim.ts';
 import { type GenerationRequest, plainRequest, type RawPrompt, type Sampling } from '../../core/generation.ts';
+import { badType, decodeStop, stopSchema, TOP_K_OFF } from '../parameters.ts';
 import type { Decoded, ReplyPlan } from '../protocol.ts';
 import {
   badLogprobs,
-  badType,
   type CompletionParameters,
-  type CompletionStop,
   ECHO_WITH_LOGPROBS,
   MAX_LOGPROBS,
   MISSING_MODEL,
@@ -22,7 +21,6 @@ import {
   ONLY_SUFFIX,
   parametersSchema,
   SEVERAL_PROMPTS,
-  stopSchema,
 } from './schema.ts';
 
 /** The form of a reply on this wire. */
@@ -102,10 +100,7 @@ function decodePlan(parameters: CompletionParameters, text: string): CompletionR
   };
 }
 
-/** Top-k off, inside; an explicit `null` says so, as on Chat Completions. */
-const TOP_K_OFF = 0;
-
-function decodeSampling(parameters: CompletionParameters, stop: CompletionStop): Sampling {
+function decodeSampling(parameters: CompletionParameters, stop: z.infer<typeof stopSchema>): Sampling {
   return {
     temperature: parameters.temperature ?? undefined,
     topP: parameters.top_p ?? undefined,
@@ -125,19 +120,4 @@ function decodeLogprobs({ logprobs }: CompletionParameters): Sampling['logprobs'
   if (logprobs === undefined || logprobs === null) return undefined;
   if (logprobs < 0 || logprobs > MAX_LOGPROBS) throw new StudioError('invalid-parameter', badLogprobs(logprobs));
   return { top: logprobs };
-}
-
-/** A list of numbers is a list of single tokens, a list of lists is a list of sequences. */
-function decodeStop(stop: CompletionStop): Pick<Sampling, 'stopTexts' | 'stopTokens'> {
-  if (stop === undefined || stop === null) return {};
-  const stopTexts: string[] = [];
-  const stopTokens: (readonly number[])[] = [];
-  for (const entry of typeof stop === 'string' ? [stop] : stop) {
-    if (typeof entry === 'string') stopTexts.push(entry);
-    else stopTokens.push(typeof entry === 'number' ? [entry] : entry);
-  }
-  return {
-    stopTexts: stopTexts.length > 0 ? stopTexts : undefined,
-    stopTokens: stopTokens.length > 0 ? stopTokens : undefined,
-  };
 }

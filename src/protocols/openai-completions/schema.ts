@@ -6,6 +6,7 @@
  * the order of the checks. Not on the service's page, hence not here: best_of, frequency_penalty.
  */
 import { z } from 'zod';
+import { badType, boolean, float, integer, logitBias, text } from '../parameters.ts';
 
 /** The service's own words on the page "Error messages", and, where it has none, ours in their form. */
 export const MISSING_MODEL = 'you must provide a model parameter.';
@@ -17,8 +18,6 @@ export const ONLY_SUFFIX =
   'A completion from a suffix alone is not supported: the prompt must hold the text in front of the gap.';
 export const SEVERAL_PROMPTS = 'Only one prompt a request is supported.';
 export const ECHO_WITH_LOGPROBS = 'The parameters echo and logprobs cannot be used together.';
-const STOP_FORMS =
-  'The "stop" parameter must be of type "str", "list[str]", "list[int]", or "list[list[int]]", and all elements within the list must be of the same type.';
 
 /** OpenAI's limit, and that of `top_logprobs` on Chat Completions, whose recorded words these are. */
 export const MAX_LOGPROBS = 5;
@@ -26,16 +25,6 @@ export const MAX_LOGPROBS = 5;
 export function badLogprobs(logprobs: number): string {
   return `Invalid 'logprobs': ${logprobs}. Expected an integer in range [0, ${MAX_LOGPROBS}]`;
 }
-
-export function badType(parameter: string, type: 'Float' | 'Integer' | 'Boolean' | 'String' | 'Object'): string {
-  return `'${parameter}' must be ${type}`;
-}
-
-// The forms of one member; each names itself in the text of its refusal.
-const float = (name: string) => z.number({ error: badType(name, 'Float') }).nullish();
-const integer = (name: string) => z.int({ error: badType(name, 'Integer') }).nullish();
-const boolean = (name: string) => z.boolean({ error: badType(name, 'Boolean') }).nullish();
-const text = (name: string) => z.string({ error: badType(name, 'String') }).nullish();
 
 export const parametersSchema = z.object({
   suffix: text('suffix'),
@@ -54,19 +43,8 @@ export const parametersSchema = z.object({
   seed: integer('seed'),
   /** How many alternatives a token; not the boolean of Chat Completions. */
   logprobs: integer('logprobs'),
-  logit_bias: z
-    .record(z.string(), z.number({ error: badType('logit_bias', 'Object') }), {
-      error: badType('logit_bias', 'Object'),
-    })
-    .nullish(),
+  logit_bias: logitBias,
   user: z.string().optional().catch(undefined),
 });
 
 export type CompletionParameters = z.infer<typeof parametersSchema>;
-
-/** Apart from the others, because its refusal comes from another layer and has another code. */
-export const stopSchema = z
-  .union([z.string(), z.array(z.string()), z.array(z.int()), z.array(z.array(z.int()))], { error: STOP_FORMS })
-  .nullish();
-
-export type CompletionStop = z.infer<typeof stopSchema>;
