@@ -306,6 +306,18 @@ export const REQUIREMENTS: readonly Requirement[] = [
     test: `${responses}#live on after a restart`,
   },
   {
+    area: 'Every wire',
+    promise: 'Bad input gets an error in its envelope, whatever stands in the body; never a 500',
+    source: 'openai-chat, anthropic-messages, dashscope-native and responses references, errors',
+    test: 'test/contract/mutated-requests.test.ts#answers whatever stands in a body',
+  },
+  {
+    area: 'Every wire',
+    promise: 'Texts, reasoning, calls and counts survive any pair of wires',
+    source: 'design/canonical',
+    test: 'test/wire-pairs.property.test.ts#withTrueCounts',
+  },
+  {
     area: 'Conversations',
     promise: 'A conversation goes when nobody has used it for 7 days',
     source: RESPONSES,
