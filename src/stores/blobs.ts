@@ -3,10 +3,9 @@
  * has a blob's name is complete; what a killed process left behind is thrown away at the next start.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { copyFile, link, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { copyFile, link, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { StudioError } from '../core/errors.ts';
 import type { BlobStore, StoredBlob } from '../core/files.ts';
 
@@ -16,6 +15,20 @@ export async function openBlobStore(folder: string): Promise<BlobStore> {
   await rm(incoming, { recursive: true, force: true });
   await mkdir(incoming, { recursive: true, mode: 0o700 });
   return new BlobFolder(folder, incoming);
+}
+
+/**
+ * Flushed, or a power cut after the rename could leave a whole name on half the bytes. Not through a write stream: that
+ * opens its file by itself, and may still make it after it was given up and the file removed.
+ */
+async function writeWhole(file: string, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  const handle = await open(file, 'wx', 0o600);
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 const BLOB_ID = /^[0-9a-f]{32}$/;
@@ -34,8 +47,7 @@ class BlobFolder implements BlobStore {
     const unfinished = path.join(this.#incoming, blobId);
     const measure = new Measure(maxBytes);
     try {
-      // Flushed before the rename, or a power cut could leave a whole name on half the bytes.
-      await pipeline(measure.pass(source), createWriteStream(unfinished, { flags: 'wx', mode: 0o600, flush: true }));
+      await writeWhole(unfinished, measure.pass(source));
       await rename(unfinished, this.#fileOf(blobId));
     } catch (thrown) {
       await rm(unfinished, { force: true });
