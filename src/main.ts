@@ -9,6 +9,7 @@ import { createRouter, type RouteRule, type RouterOptions } from './backends/rou
 import { createScriptedBackend, SCRIPTED_MODELS, scriptedModel } from './backends/scripted/index.ts';
 import { createTokenCounter } from './backends/token-counter.ts';
 import { createUpstreamBackend } from './backends/upstream/index.ts';
+import { chargeOf } from './billing/prices.ts';
 import { withAliases } from './catalogue/aliases.ts';
 import { loadCatalogue } from './catalogue/load.ts';
 import { type Config, ConfigError, type UpstreamConfig } from './config.ts';
@@ -123,6 +124,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
       (library ? featuresOfReplay : featuresInOrder)({
         ledger,
         metrics,
+        charge: chargeOf,
         catalogue,
         router,
         ownModel,

@@ -306,6 +306,18 @@ export const REQUIREMENTS: readonly Requirement[] = [
     test: `${responses}#live on after a restart`,
   },
   {
+    area: 'Ledger',
+    promise: 'A worked sheet of tiered, thinking, cached, batch, cancelled and failed calls, to the nano-yuan',
+    source: 'Billing page; models reference §4, §5',
+    test: 'src/billing/prices.test.ts#the last token of a tier',
+  },
+  {
+    area: 'Ledger',
+    promise: 'Every receipt has the charge of its call',
+    source: 'Billing page; models reference §4',
+    test: 'test/contract/charges.test.ts#a call costs what the catalogue says',
+  },
+  {
     area: 'Every wire',
     promise: 'Bad input gets an error in its envelope, whatever stands in the body; never a 500',
     source: 'openai-chat, anthropic-messages, dashscope-native and responses references, errors',

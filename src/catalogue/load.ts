@@ -13,6 +13,7 @@ import type {
   SamplingDefaults,
   ThinkingMode,
 } from '../core/models.ts';
+import type { ModelPrices } from '../core/prices.ts';
 
 /** What this program reads of an entry of `models.json`; the keys are described in the catalogue's own reference. */
 interface CatalogueEntry {
@@ -52,8 +53,25 @@ interface CatalogueEntry {
   readonly api_responses: boolean | null;
   readonly api_anthropic: boolean | null;
   readonly api_dashscope: NativeService | false;
+  /** The prices that hold, a million tokens in yuan; where vendor and founding document differ, the latter's. */
+  readonly price_effective: readonly CataloguePriceTier[] | null;
+  readonly cache_price_multipliers: {
+    readonly implicit_hit: number | null;
+    readonly explicit_create: number | null;
+  } | null;
+  /** The share that lines of a batch are cheaper by; 0: as dear as any call. */
+  readonly batch_discount: number | null;
   readonly default_sampling: { readonly [key: string]: number | null } | null;
   readonly snapshots: readonly CatalogueSnapshot[];
+}
+
+interface CataloguePriceTier {
+  readonly over: number;
+  readonly up_to: number | null;
+  readonly input: number;
+  /** One of the two may be null: the model only thinks, or never does. */
+  readonly output: number | null;
+  readonly output_thinking: number | null;
 }
 
 interface CatalogueSnapshot {
@@ -122,6 +140,7 @@ function cardOf(entry: CatalogueEntry, id: string, releasedAt: string | null): M
     abilities: abilitiesOf(entry),
     hasContextCache: hasCache(entry),
     defaultSampling: samplingOf(entry.default_sampling ?? {}),
+    prices: pricesOf(entry),
     surfaces: {
       chat: entry.api_chat,
       responses: entry.api_responses ?? true,
@@ -156,6 +175,36 @@ function abilitiesOf(entry: CatalogueEntry): ModelAbilities {
 function hasCache({ cache_explicit: explicit, cache_implicit: implicit }: CatalogueEntry): boolean | undefined {
   if (explicit || implicit) return true;
   return explicit === null || implicit === null ? undefined : false;
+}
+
+/** "Context cache": what a hit costs where nothing else is said. A model without a batch price has the full one. */
+const IMPLICIT_HIT = 0.2;
+const EXPLICIT_CREATE = 1.25;
+
+function pricesOf(entry: CatalogueEntry): ModelPrices | undefined {
+  const tiers = entry.price_effective ?? [];
+  if (tiers.length === 0) return undefined;
+  return {
+    tiers: tiers.map(({ over, up_to, input, output, output_thinking }) => ({
+      overTokens: over,
+      upToTokens: up_to,
+      inputPico: picoOf(input),
+      outputPico: picoOf(output ?? output_thinking ?? 0),
+      outputThinkingPico: picoOf(output_thinking ?? output ?? 0),
+    })),
+    cacheReadPermille: permilleOf(entry.cache_price_multipliers?.implicit_hit ?? IMPLICIT_HIT),
+    cacheWritePermille: permilleOf(entry.cache_price_multipliers?.explicit_create ?? EXPLICIT_CREATE),
+    batchPermille: permilleOf(1 - (entry.batch_discount ?? 0)),
+  };
+}
+
+/** Yuan a million tokens → pico-yuan a token. */
+function picoOf(yuan: number): number {
+  return Math.round(yuan * 1_000_000);
+}
+
+function permilleOf(factor: number): number {
+  return Math.round(factor * 1000);
 }
 
 function samplingOf(defaults: { readonly [key: string]: number | null }): SamplingDefaults {

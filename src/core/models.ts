@@ -1,4 +1,5 @@
 /** What the catalogue knows of a model, as the program uses it. Source: the vendor's model list; see src/catalogue. */
+import type { ModelPrices } from './prices.ts';
 
 /** What happens when the caller says nothing about thinking. */
 export type ThinkingMode = 'none' | 'hybrid-default-off' | 'hybrid-default-on' | 'always';
@@ -60,6 +61,8 @@ export interface ModelCard {
   /** Prompts are kept for later calls, asked or not. Absent: nobody knows. */
   readonly hasContextCache?: boolean | undefined;
   readonly defaultSampling: SamplingDefaults;
+  /** Absent where the catalogue knows none: calls are free then. */
+  readonly prices?: ModelPrices | undefined;
   readonly surfaces: {
     readonly chat: boolean;
     readonly responses: boolean;

@@ -6,6 +6,7 @@
 import type { GenerationStream, StartEvent } from './events.ts';
 import type { GenerationRequest } from './generation.ts';
 import type { ModelCard } from './models.ts';
+import type { Charge } from './prices.ts';
 import type { Usage } from './usage.ts';
 
 /** Time, so that tests can hold it. */
@@ -146,6 +147,8 @@ export interface Receipt {
   readonly keyId: string;
   /** A line of a batch costs half, and nothing when it failed. */
   readonly priority: CallContext['priority'];
+  /** What the call cost, by the prices of the model that was asked for. */
+  readonly charge: Charge;
   readonly model: string;
   readonly servedBy: string;
   readonly usage: Usage;

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { noBlobs, noUploads } from '../../test/support/wires.ts';
+import { NO_CHARGE } from '../core/prices.ts';
 import { featuresInOrder } from './order.ts';
 
 it('is the order that each line gives its reason for', () => {
@@ -7,6 +8,7 @@ it('is the order that each line gives its reason for', () => {
   const names = featuresInOrder({
     ledger: nothing,
     metrics: { callStarted() {}, callEnded() {} },
+    charge: () => NO_CHARGE,
     catalogue: { find: () => undefined, list: () => [] },
     router: { resolve: () => undefined },
     uploads: noUploads,

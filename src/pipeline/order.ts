@@ -1,9 +1,9 @@
 /** The features, outermost first, a reason on each line. The order is pinned by `order.test.ts`. */
 import type { ModelCard, ModelCatalogue } from '../core/models.ts';
-import type { Ledger, Metrics, Router } from '../core/ports.ts';
+import type { Router } from '../core/ports.ts';
 import type { Feature } from './feature.ts';
 import { choices } from './features/choices.ts';
-import { metering } from './features/metering.ts';
+import { type MeteringPorts, metering } from './features/metering.ts';
 import { partialMode } from './features/partial-mode.ts';
 import { resolveModel } from './features/resolve-model.ts';
 import { structuredOutput } from './features/structured-output.ts';
@@ -11,9 +11,7 @@ import { thinking } from './features/thinking.ts';
 import { type UploadsPorts, uploads } from './features/uploads.ts';
 import { validation } from './features/validation.ts';
 
-export interface FeaturePorts extends UploadsPorts {
-  readonly ledger: Ledger;
-  readonly metrics: Metrics;
+export interface FeaturePorts extends UploadsPorts, MeteringPorts {
   readonly catalogue: ModelCatalogue;
   readonly router: Router;
   /** What is known of models the catalogue has not (see resolve-model). */

@@ -31,6 +31,7 @@ export type StoredReceipt = Pick<Receipt, 'requestId' | 'ending' | 'errorCode' |
   readonly cachedTokens: number;
   readonly outputTokens: number;
   readonly reasoningTokens: number;
+  readonly chargeNano: number;
 };
 
 /** Starts a server; without weights it answers from the script. */
@@ -51,7 +52,8 @@ export async function startTestServer(flags: ConfigFlags = {}, options: StartOpt
     return database.sqlite
       .prepare<[], StoredReceipt>(
         `SELECT request_id AS requestId, ending, error_code AS errorCode, model, served_by AS servedBy, input_total AS inputTokens,
-           input_cached_read AS cachedTokens, output_total AS outputTokens, output_reasoning AS reasoningTokens
+           input_cached_read AS cachedTokens, output_total AS outputTokens, output_reasoning AS reasoningTokens,
+             charge_nano AS chargeNano
          FROM receipts ORDER BY id`,
       )
       .all();

@@ -22,6 +22,10 @@ function meter() {
   const feature = metering({
     ledger: { record: (receipt) => void receipts.push(receipt), flush: async () => {} },
     metrics: { callStarted: () => {}, callEnded: (receipt) => void ended.push(receipt) },
+    charge: ({ usage, ending }) => ({
+      lines: [{ item: ending, tokens: usage.output.total, nano: usage.output.total }],
+      totalNano: usage.output.total,
+    }),
   });
   return { feature, receipts, ended };
 }
@@ -43,7 +47,7 @@ describe('metering', () => {
     );
     for await (const _ of stream);
     expect(receipts).toHaveLength(1);
-    expect(receipts[0]).toMatchObject({ ending: 'completed', usage, model: 'qwen-plus' });
+    expect(receipts[0]).toMatchObject({ ending: 'completed', usage, model: 'qwen-plus', charge: { totalNano: 3 } });
     expect(ended).toEqual(receipts);
   });
 
@@ -55,7 +59,7 @@ describe('metering', () => {
     );
     for await (const event of stream) if (event.type === 'usage') break;
     expect(receipts).toHaveLength(1);
-    expect(receipts[0]).toMatchObject({ ending: 'client-gone', usage });
+    expect(receipts[0]).toMatchObject({ ending: 'client-gone', usage, charge: { totalNano: 1 } });
   });
 
   it('records a refusal before the first event with its code and no usage', async () => {

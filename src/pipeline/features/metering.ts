@@ -8,11 +8,19 @@ import { type StudioError, toStudioError } from '../../core/errors.ts';
 import type { GenerationEvent } from '../../core/events.ts';
 import type { GenerationRequest } from '../../core/generation.ts';
 import type { CallContext, Ledger, Metrics, Receipt } from '../../core/ports.ts';
+import type { Charge, ChargedCall, ModelPrices } from '../../core/prices.ts';
 import { observeStream } from '../../core/streams.ts';
 import { NO_USAGE, type Usage } from '../../core/usage.ts';
 import type { Feature } from '../feature.ts';
 
-export function metering(ports: { readonly ledger: Ledger; readonly metrics: Metrics }): Feature {
+export interface MeteringPorts {
+  readonly ledger: Ledger;
+  readonly metrics: Metrics;
+  /** What a call costs by the prices of a model. */
+  readonly charge: (call: ChargedCall, prices: ModelPrices | undefined) => Charge;
+}
+
+export function metering(ports: MeteringPorts): Feature {
   return {
     name: 'metering',
     apply(request, context, next) {
@@ -30,14 +38,14 @@ export function metering(ports: { readonly ledger: Ledger; readonly metrics: Met
 class CallMeter {
   readonly #request: GenerationRequest;
   readonly #context: CallContext;
-  readonly #ports: { readonly ledger: Ledger; readonly metrics: Metrics };
+  readonly #ports: MeteringPorts;
   readonly #startedAt: number;
   #usage: Usage = NO_USAGE;
   #ending: Receipt['ending'] | undefined;
   #error: StudioError | undefined;
   #firstTokenMs: number | undefined;
 
-  constructor(request: GenerationRequest, context: CallContext, ports: { ledger: Ledger; metrics: Metrics }) {
+  constructor(request: GenerationRequest, context: CallContext, ports: MeteringPorts) {
     this.#request = request;
     this.#context = context;
     this.#ports = ports;
@@ -75,15 +83,18 @@ class CallMeter {
       this.#ending = 'failed';
       this.#error = toStudioError(thrown);
     }
+    const ending = this.#ending ?? 'client-gone';
+    const { priority, card } = this.#context;
     const receipt: Receipt = {
       requestId: this.#context.requestId,
       protocol: this.#context.protocol,
       keyId: this.#context.account.keyId,
-      priority: this.#context.priority,
+      priority,
+      charge: this.#ports.charge({ usage: this.#usage, ending, priority }, card?.prices),
       model: this.#request.model,
       servedBy: this.#context.route?.servedBy ?? '',
       usage: this.#usage,
-      ending: this.#ending ?? 'client-gone',
+      ending,
       errorCode: this.#error?.code,
       startedAtMs: this.#context.receivedAtMs,
       totalMs: clock.monotonic() - this.#startedAt,
@@ -101,6 +112,7 @@ class CallMeter {
       inputTokens: receipt.usage.input.total,
       cachedTokens: receipt.usage.input.cachedRead,
       outputTokens: receipt.usage.output.total,
+      chargeNano: receipt.charge.totalNano,
       totalMs: Math.round(receipt.totalMs),
     };
     if (!this.#error) log.info(line, 'call');

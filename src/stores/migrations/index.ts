@@ -8,6 +8,7 @@ import { files } from './0002-files.ts';
 import { responses } from './0003-responses.ts';
 import { batches } from './0004-batches.ts';
 import { uploadsTasksTemporaryKeys } from './0005-uploads-tasks-temporary-keys.ts';
+import { charges } from './0006-charges.ts';
 
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-keys-and-receipts': keysAndReceipts,
@@ -15,4 +16,5 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003-responses': responses,
   '0004-batches': batches,
   '0005-uploads-tasks-temporary-keys': uploadsTasksTemporaryKeys,
+  '0006-charges': charges,
 };

@@ -38,6 +38,7 @@ function receipt(requestId: string, changes: Partial<Receipt> = {}): Receipt {
     protocol: 'openai-chat',
     keyId: 'key-1',
     priority: 'live',
+    charge: { lines: [{ item: 'input_token', tokens: 20, nano: 40_000 }], totalNano: 40_000 },
     model: 'qwen-plus',
     servedBy: 'embedded/qwen2.5-coder-0.5b',
     usage: usageOf({ input: 20, output: 7, cachedRead: 12, reasoning: 3 }),

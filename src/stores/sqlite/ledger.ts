@@ -52,6 +52,8 @@ const COLUMNS = [
   'output_reasoning',
   'output_audio',
   'priority',
+  'charge_nano',
+  'charge_lines',
 ] as const satisfies readonly (keyof ReceiptsTable)[];
 
 type ReceiptRow = Omit<ReceiptsTable, 'id'>;
@@ -190,5 +192,7 @@ function rowOf(receipt: Receipt): ReceiptRow {
     output_reasoning: output.reasoning,
     output_audio: output.audio,
     priority: receipt.priority,
+    charge_nano: receipt.charge.totalNano,
+    charge_lines: receipt.charge.lines.length > 0 ? JSON.stringify(receipt.charge.lines) : null,
   };
 }

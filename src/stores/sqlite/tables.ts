@@ -34,6 +34,8 @@ export interface ReceiptsTable {
   output_reasoning: number;
   output_audio: number;
   priority: string;
+  charge_nano: number;
+  charge_lines: string | null;
 }
 
 export interface FilesTable {

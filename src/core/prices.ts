@@ -1,0 +1,50 @@
+/**
+ * Prices and charges. A price is an integer of pico-yuan (10⁻¹² CNY) a token: what the vendor prints a million tokens,
+ * times 10⁶. Charges are integers of nano-yuan (10⁻⁹ CNY).
+ */
+import type { Receipt } from './ports.ts';
+import type { Usage } from './usage.ts';
+
+/** The tier of a request is chosen by its input tokens and holds for its output too. */
+export interface PriceTier {
+  /** Exclusive. */
+  readonly overTokens: number;
+  /** Inclusive; null: no bound. */
+  readonly upToTokens: number | null;
+  readonly inputPico: number;
+  readonly outputPico: number;
+  /** Of all output of a request that thought. */
+  readonly outputThinkingPico: number;
+}
+
+export interface ModelPrices {
+  /** Ascending, at least one. */
+  readonly tiers: readonly PriceTier[];
+  /** Thousandths of the input price. */
+  readonly cacheReadPermille: number;
+  readonly cacheWritePermille: number;
+  /** Thousandths of the price for lines of a batch. */
+  readonly batchPermille: number;
+}
+
+/** A call, as its price depends on it. */
+export interface ChargedCall {
+  readonly usage: Usage;
+  readonly ending: Receipt['ending'];
+  readonly priority: Receipt['priority'];
+}
+
+/** One item of the bill, named as on the vendor's. */
+export interface ChargeLine {
+  readonly item: string;
+  readonly tokens: number;
+  readonly nano: number;
+}
+
+export interface Charge {
+  readonly lines: readonly ChargeLine[];
+  /** The sum of the lines. */
+  readonly totalNano: number;
+}
+
+export const NO_CHARGE: Charge = { lines: [], totalNano: 0 };
