@@ -318,6 +318,12 @@ export const REQUIREMENTS: readonly Requirement[] = [
     test: 'test/contract/charges.test.ts#a call costs what the catalogue says',
   },
   {
+    area: 'Ledger',
+    promise: '`atelier usage` sums calls, tokens and charges by day, model, key or ending',
+    source: 'Billing page; models reference §4',
+    test: 'src/stores/sqlite/usage.test.ts#sums every count, by day in order',
+  },
+  {
     area: 'Every wire',
     promise: 'Bad input gets an error in its envelope, whatever stands in the body; never a 500',
     source: 'openai-chat, anthropic-messages, dashscope-native and responses references, errors',

@@ -66,6 +66,13 @@ program
   .option('--port <number>', 'port to listen on', '8788')
   .action(async (flags) => (await import('./commands/record.ts')).record(flags));
 
+withHome(program.command('usage'))
+  .description('what was used in the last days, and what it cost')
+  .option('--by <what>', 'day, model, key or ending', 'day')
+  .option('--days <number>', 'how far back', '30')
+  .option('--json', 'print JSON; charges in nano-yuan')
+  .action(async (flags) => (await import('./commands/usage.ts')).usage(flags));
+
 const keys = program.command('keys').description('make, list and revoke API keys');
 withHome(keys.command('create'))
   .description('make a key; its secret is shown once')

@@ -24,7 +24,7 @@ export function note(text: string): void {
 /** Advice as this user would type it: in a clone there is no `atelier` on the path, but npm knows the way. */
 export function asTyped(advice: string): string {
   if (process.env.npm_lifecycle_event === undefined) return advice;
-  return advice.replace(/\batelier (?=(?:serve|chat|pull|models|doctor|keys|record)\b)/g, 'npm run atelier -- ');
+  return advice.replace(/\batelier (?=(?:serve|chat|pull|models|doctor|keys|record|usage)\b)/g, 'npm run atelier -- ');
 }
 
 /** Rows as columns; a header is dimmed. */

@@ -10,5 +10,6 @@ export const charges: Migration = {
       .execute();
     // [{"item", "tokens", "nano"}]; null when nothing was charged.
     await database.schema.alterTable('receipts').addColumn('charge_lines', 'text').execute();
+    await database.schema.createIndex('receipts_by_time').on('receipts').column('started_at_ms').execute();
   },
 };
