@@ -171,8 +171,8 @@ test('a recording made natively is served to an OpenAI client', async ({ skip })
   });
 });
 
-test.each(['alibaba-text', 'alibaba-reasoning'])('Chat chunks of %s come back to the byte', async (name) => {
-  if (isAbsent) return;
+test.for(['alibaba-text', 'alibaba-reasoning'])('Chat chunks of %s come back to the byte', async (name, { skip }) => {
+  skip(isAbsent, REASON);
   const recorded = readFileSync(new URL(`openai-chat/${name}.chunks.txt`, CAPTURES), 'utf8')
     .trim()
     .split('\n');

@@ -75,13 +75,13 @@ export const REQUIREMENTS: readonly Requirement[] = [
     area: 'Chat',
     promise: 'Messages of all roles and part forms, replayed calls and reasoning',
     source: `${CHAT}, messages`,
-    test: 'test/openai-chat-goldens.test.ts#there are goldens',
+    test: 'test/openai-chat-goldens.test.ts#test.each(files)',
   },
   {
     area: 'Chat',
     promise: 'Chunks and bodies are byte for byte as recorded',
     source: 'captured traffic of the service, February 2026',
-    test: 'test/openai-chat-captures.test.ts#chunks',
+    test: "test/openai-chat-captures.test.ts#test('chunks'",
   },
   {
     area: 'Chat',
@@ -309,7 +309,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     area: 'Ledger',
     promise: 'A worked sheet of tiered, thinking, cached, batch, cancelled and failed calls, to the nano-yuan',
     source: 'Billing page; models reference §4, §5',
-    test: 'src/billing/prices.test.ts#the last token of a tier',
+    test: 'src/billing/prices.test.ts#it.each(SHEET)',
   },
   {
     area: 'Ledger',
@@ -333,7 +333,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     area: 'Every wire',
     promise: 'Texts, reasoning, calls and counts survive any pair of wires',
     source: 'design/canonical',
-    test: 'test/wire-pairs.property.test.ts#withTrueCounts',
+    test: "test/wire-pairs.property.test.ts#describe.each(pairs)('$pair'",
   },
   {
     area: 'Conversations',
@@ -652,14 +652,8 @@ export const REQUIREMENTS: readonly Requirement[] = [
     test: `${nativeUnits}/index.test.ts#are those of the raw text, message by message`,
   },
   {
-    area: 'Other wires',
-    promise: 'Files, Batches',
-    source: FOUNDING,
-    gap: 'not yet',
-  },
-  {
     area: 'Platform',
-    promise: 'Regions, workspaces, rate limits, prices, free quota',
+    promise: 'Regions, workspaces, rate limits, price overrides, free quota, budgets',
     source: FOUNDING,
     gap: 'not yet',
   },

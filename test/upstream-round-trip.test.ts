@@ -10,8 +10,9 @@ import { type GenerationRequest, plainRequest } from '../src/core/generation.ts'
 import type { CallContext } from '../src/core/ports.ts';
 import { ChatEncoder, encodeChatResult } from '../src/protocols/openai-chat/encode.ts';
 import { testContext } from './support/context.ts';
-import { collect, feedCall, helloRequest } from './support/fed-upstream.ts';
+import { feedCall, helloRequest } from './support/fed-upstream.ts';
 import { readScenario, scenarioNames } from './support/scenarios.ts';
+import { collect } from './support/streams.ts';
 
 function assembleAll(events: readonly GenerationEvent[]): GenerationResult {
   const assembler = new Assembler();

@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { apiKeyFile, ensureLocalKey, readLocalKey, withKeyStore } from './api-key.ts';
+import { apiKeyFile, ensureLocalKey, readLocalKey } from './api-key.ts';
+import { withKeyStore } from './local-database.ts';
 
 let home: string;
 beforeEach(() => {

@@ -5,9 +5,8 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Config } from '../config.ts';
-import type { KeyStore } from '../core/ports.ts';
-import { systemClock } from '../core/system.ts';
 import { withFileLock } from '../weights/file-lock.ts';
+import { withKeyStore } from './local-database.ts';
 
 export interface LocalKey {
   readonly secret: string;
@@ -48,24 +47,6 @@ export async function ensureLocalKey(config: Pick<Config, 'home'>): Promise<Loca
 /** The kept key, unchecked; undefined when there is none. */
 export async function readLocalKey(config: Pick<Config, 'home'>): Promise<string | undefined> {
   return readSecret(apiKeyFile(config));
-}
-
-/** Opens the key store of a home for one action. */
-export async function withKeyStore<Result>(
-  config: Pick<Config, 'home'>,
-  action: (keys: KeyStore) => Promise<Result> | Result,
-): Promise<Result> {
-  // The database is loaded only by the commands that need it.
-  const [{ openDatabase }, { createKeyStore }] = await Promise.all([
-    import('../stores/sqlite/database.ts'),
-    import('../stores/sqlite/keys.ts'),
-  ]);
-  const database = await openDatabase(path.join(config.home, 'atelier.db'));
-  try {
-    return await action(createKeyStore(database, systemClock));
-  } finally {
-    await database.close();
-  }
 }
 
 async function readSecret(file: string): Promise<string | undefined> {

@@ -3,7 +3,9 @@
  * a small model's making). It finds where the value ends, and passes on at once what is strict JSON whatever comes;
  * from the first loose character on it waits for the end, where the whole is repaired.
  */
+
 import { jsonrepair } from 'jsonrepair';
+import { isJson } from './json.ts';
 
 export interface StreamedJsonRead {
   /** Strict JSON to pass on now. */
@@ -200,13 +202,4 @@ function endsLiteral(character: string): boolean {
 
 function isSpace(character: string): boolean {
   return character === ' ' || character === '\n' || character === '\r' || character === '\t';
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -10,11 +10,7 @@ import { StudioError } from '../core/errors.ts';
 import type { Json } from '../core/generation.ts';
 import type { IdSource } from '../core/ports.ts';
 import type { StoredItem } from '../core/responses.ts';
-
-export type JsonObject = { readonly [key: string]: Json };
-
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+import { isObject, type JsonObject } from './parameters.ts';
 
 // ---- Kept items ----
 
@@ -319,7 +315,7 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, path: s
 }
 
 /** `[0].text`, as it would be written in a program. */
-export function pathText(path: readonly PropertyKey[]): string {
+function pathText(path: readonly PropertyKey[]): string {
   return path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('');
 }
 

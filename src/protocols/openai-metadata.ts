@@ -1,7 +1,8 @@
 /** `metadata` of responses and conversations, which the service keeps and gives back. */
 import { z } from 'zod';
 import { StudioError } from '../core/errors.ts';
-import { isObject, kindOf } from './openai-items.ts';
+import { kindOf } from './openai-items.ts';
+import { isObject } from './parameters.ts';
 
 /** "Create a conversation" of the vendor's API reference: pairs, characters of a key, characters of a value. */
 const MAX_PAIRS = 16;

@@ -1,4 +1,4 @@
-/** Calls that go on without their clients, by request id, so that they can be cancelled and told apart from lost ones. */
+/** Calls that go on without their clients, by request id, so that they can be cancelled. */
 export class RunningCalls {
   readonly #calls = new Map<string, () => void>();
 
@@ -8,14 +8,8 @@ export class RunningCalls {
     return () => this.#calls.delete(requestId);
   }
 
-  has(requestId: string): boolean {
-    return this.#calls.has(requestId);
-  }
-
-  /** False when no such call is running. */
-  cancel(requestId: string): boolean {
-    const cancel = this.#calls.get(requestId);
-    cancel?.();
-    return cancel !== undefined;
+  /** Nothing happens when no such call is running. */
+  cancel(requestId: string): void {
+    this.#calls.get(requestId)?.();
   }
 }

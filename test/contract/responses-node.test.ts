@@ -319,6 +319,12 @@ describe('stored responses', () => {
       ],
     });
     expect(response.usage?.input_tokens).toBe(6);
+    const reference = { type: 'item_reference' as const, id: first.output[0]?.id ?? '' };
+    const twice = await vendor.responses.create({
+      model: 'qwen-plus',
+      input: [reference, { role: 'user', content: 'and?' }, reference, { role: 'user', content: 'and?' }],
+    });
+    expect(twice.status).toBe('completed');
     const unknown = vendor.responses.create({
       model: 'qwen-plus',
       input: [

@@ -2,11 +2,11 @@
 import type { Dispatcher } from 'undici';
 import { type CallPorts, startUpstreamCall } from '../../src/backends/upstream/call.ts';
 import { quirksOf, type UpstreamKind } from '../../src/backends/upstream/quirks.ts';
-import { checkedStream } from '../../src/core/event-grammar.ts';
 import type { GenerationEvent, GenerationStream } from '../../src/core/events.ts';
 import { type GenerationRequest, plainRequest } from '../../src/core/generation.ts';
 import type { CallContext } from '../../src/core/ports.ts';
 import { testContext } from './context.ts';
+import { collect } from './streams.ts';
 
 export interface FedReply {
   readonly status?: number;
@@ -56,13 +56,6 @@ export function feedCall(replies: readonly FedReply[], options: FedOptions = {})
 export async function eventsOfReply(body: string | FedReply, options: FedOptions = {}): Promise<GenerationEvent[]> {
   const reply = typeof body === 'string' ? { pieces: [Buffer.from(body)] } : body;
   return collect(feedCall([reply], options).stream);
-}
-
-/** All events of a stream, checked against the grammar. */
-export async function collect(stream: GenerationStream): Promise<GenerationEvent[]> {
-  const events: GenerationEvent[] = [];
-  for await (const event of checkedStream(stream)) events.push(event);
-  return events;
 }
 
 function feed(reply: FedReply, handler: Dispatcher.DispatchHandler, seen: FedCall['controller']): void {

@@ -2,6 +2,7 @@
 
 import type { StudioError } from '../../core/errors.ts';
 import type { ChoiceEndReason, GenerationEvent, TokenLogprob } from '../../core/events.ts';
+import { isJson } from '../../core/json.ts';
 import { NO_USAGE, type Usage } from '../../core/usage.ts';
 
 /** The events of an answer but for `start`, which each replay makes for itself. */
@@ -173,14 +174,5 @@ export class AnswerWriter {
   #delta(choice: number, event: GenerationEvent): void {
     this.#lastDelta.set(choice, this.#events.length);
     this.#events.push(event);
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
   }
 }

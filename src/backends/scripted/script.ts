@@ -4,6 +4,7 @@
  * It obeys as a model would: thinking comes first, a tool choice, an output format and a prefix are followed, limits and
  * stop texts cut. The player (`player.ts`) only has to say it.
  */
+
 import { StudioError } from '../../core/errors.ts';
 import type { ChoiceEndReason } from '../../core/events.ts';
 import { formOf } from '../../core/fim.ts';
@@ -15,6 +16,7 @@ import {
   type Turn,
   textOf,
 } from '../../core/generation.ts';
+import { isJson } from '../../core/json.ts';
 import type { Behaviour } from './behaviours.ts';
 import { instanceOf } from './instance.ts';
 import { tokenise } from './tokens.ts';
@@ -175,15 +177,6 @@ function calls(request: GenerationRequest, behaviour: Behaviour, count: number):
 function callOf(tool: FunctionTool | undefined, { callInput }: Behaviour, variant: number): Step {
   const input = callInput ?? JSON.stringify(instanceOf({ type: 'object', ...tool?.inputSchema }, variant));
   return { type: 'call', name: tool?.name ?? '', tokens: tokenise(input), isWhole: isJson(input) };
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Cuts what is said at the limits and at the first stop text, and says how it ends. */

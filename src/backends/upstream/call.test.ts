@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog, testContext } from '../../../test/support/context.ts';
-import { collect, feedCall, helloRequest, showEvents } from '../../../test/support/fed-upstream.ts';
+import { feedCall, helloRequest, showEvents } from '../../../test/support/fed-upstream.ts';
 import { chunkFrame, DONE_FRAME, jsonReply, type MockReply, streamReply } from '../../../test/support/mock-replies.ts';
 import { type MockUpstream, startMockUpstream } from '../../../test/support/mock-upstream.ts';
+import { collect } from '../../../test/support/streams.ts';
 import { StudioError } from '../../core/errors.ts';
 import { checkedStream } from '../../core/event-grammar.ts';
 import type { GenerationEvent } from '../../core/events.ts';

@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog, testContext } from '../../../test/support/context.ts';
-import { collect, eventsOfReply, type FedOptions, feedCall, showEvents } from '../../../test/support/fed-upstream.ts';
+import { eventsOfReply, type FedOptions, feedCall, showEvents } from '../../../test/support/fed-upstream.ts';
 import { jsonReply, streamReply } from '../../../test/support/mock-replies.ts';
 import { type MockUpstream, startMockUpstream } from '../../../test/support/mock-upstream.ts';
-import { testRoute } from '../../../test/support/streams.ts';
+import { collect, testRoute } from '../../../test/support/streams.ts';
 import { Assembler } from '../../core/assemble.ts';
 import type { GenerationEvent } from '../../core/events.ts';
 import { type GenerationRequest, plainRequest, type RawPrompt } from '../../core/generation.ts';

@@ -1,7 +1,7 @@
 /** `atelier keys create|list|revoke` */
 import { type ConfigFlags, loadConfig } from '../../config.ts';
 import type { StoredKey } from '../../core/ports.ts';
-import { withKeyStore } from '../api-key.ts';
+import { withKeyStore } from '../local-database.ts';
 import { asTyped, say, styled, table, UserError } from '../terminal.ts';
 
 type KeyFlags = ConfigFlags & { readonly json?: boolean };

@@ -12,7 +12,8 @@ import type {
   ToolCallPart,
   ToolResultPart,
 } from '../../core/generation.ts';
-import { type BlockOf, type CacheControl, isObject, type MessageBlock, type ResultBlock } from './schema.ts';
+import { isObject } from '../parameters.ts';
+import type { BlockOf, CacheControl, MessageBlock, ResultBlock } from './schema.ts';
 
 const LIFE_SECONDS = { '5m': 300, '1h': 3600 } as const;
 

@@ -17,14 +17,11 @@ import { decodeInstructions, decodeTurns } from './messages.ts';
 import { AT_LEAST_ONE, bodySchema, FIELD_REQUIRED, type MessagesBody, parseWire, refuseAt } from './schema.ts';
 import { allowsParallelCalls, decodeToolChoice, decodeTools } from './tools.ts';
 
-/** The form of a reply on this wire. */
-export type MessagesReplyPlan = ReplyPlan;
-
 /** What is known of a model: some members mean another thing on another model. */
 export type FindCard = (model: string) => ModelCard | undefined;
 
 /** Throws a StudioError that names the place of what is wrong. */
-export function decodeMessagesRequest(body: unknown, findCard: FindCard): Decoded<MessagesReplyPlan> {
+export function decodeMessagesRequest(body: unknown, findCard: FindCard): Decoded<ReplyPlan> {
   const parsed = parseWire(bodySchema, body);
   if (typeof parsed.max_tokens !== 'number') refuseAt(['max_tokens'], FIELD_REQUIRED);
   return { request: requestOf(parsed, findCard), plan: { isStreaming: parsed.stream ?? false } };

@@ -1,7 +1,7 @@
 /** Anthropic Messages as Model Studio serves it under `apps/anthropic`: the registration. */
 import type { GenerationProtocol, ResourceRoute, Wire, WirePorts } from '../protocol.ts';
 import { countTokensRoute } from './count-tokens.ts';
-import { decodeMessagesRequest, type FindCard, type MessagesReplyPlan } from './decode.ts';
+import { decodeMessagesRequest, type FindCard } from './decode.ts';
 import { encodeMessagesResult, MessagesEncoder, PING_FRAME } from './encode.ts';
 import { encodeMessagesError, wireRequestId } from './errors.ts';
 import { modelRoutes } from './models.ts';
@@ -15,7 +15,7 @@ const PREFIX = '/apps/anthropic';
 const MESSAGES_PATHS = [`${PREFIX}/v1/messages`, `${PREFIX}/messages`, `${PREFIX}/v1/v1/messages`, '/v1/messages'];
 const MODELS_PREFIXES = [`${PREFIX}/v1`, PREFIX];
 
-function generationOf(findCard: FindCard): GenerationProtocol<MessagesReplyPlan> {
+function generationOf(findCard: FindCard): GenerationProtocol {
   return {
     id: ID,
     paths: MESSAGES_PATHS,

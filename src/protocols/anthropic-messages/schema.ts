@@ -8,9 +8,8 @@
  */
 import { z } from 'zod';
 import { StudioError } from '../../core/errors.ts';
-import type { Json, JsonSchema } from '../../core/generation.ts';
-
-type JsonObject = { readonly [key: string]: Json };
+import type { JsonSchema } from '../../core/generation.ts';
+import { isObject, type JsonObject } from '../parameters.ts';
 
 export const FIELD_REQUIRED = 'Field required';
 export const AT_LEAST_ONE = 'Input should be greater than or equal to 1';
@@ -29,10 +28,6 @@ export function parseWire<Schema extends z.ZodType>(schema: Schema, value: unkno
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   return refuseAt(issue?.path ?? [], issue?.message ?? 'Invalid request');
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The words for a value of another form. */
@@ -233,7 +228,6 @@ const toolChoice = z.discriminatedUnion(
   ],
   unknownTag,
 );
-export type MessagesToolChoice = z.infer<typeof toolChoice>;
 
 // ---- The body ----
 

@@ -1,7 +1,8 @@
 /** `tools` and `tool_choice` → canonical tools (anthropic-messages reference §6). */
 import type { FunctionTool, Json, JsonSchema, Tool, ToolChoice } from '../../core/generation.ts';
+import { isObject } from '../parameters.ts';
 import { cacheMarkOf } from './blocks.ts';
-import { FIELD_REQUIRED, isObject, type Message, type MessagesBody, type MessagesTool, refuseAt } from './schema.ts';
+import { FIELD_REQUIRED, type Message, type MessagesBody, type MessagesTool, refuseAt } from './schema.ts';
 
 /**
  * Tools that the vendor's models know by their type, and that the caller runs: any other model has to be told what

@@ -96,12 +96,13 @@ function decodeStatuses(query: URLSearchParams): readonly BatchStatus[] | undefi
   });
 }
 
+/** Clients send the names of filters they do not use with nothing behind them. */
 function listOf(query: URLSearchParams, name: string): string[] | undefined {
-  return query
-    .get(name)
-    ?.split(',')
+  const list = (query.get(name) ?? '')
+    .split(',')
     .map((each) => each.trim())
     .filter((each) => each !== '');
+  return list.length > 0 ? list : undefined;
 }
 
 function decodeTime(query: URLSearchParams, name: string): number | undefined {

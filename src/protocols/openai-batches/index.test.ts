@@ -595,6 +595,7 @@ describe('lists', () => {
     expect(await list(`input_file_ids=${file},other`)).toMatchObject({ data: [{ id: b }] });
     expect(await list('status=validating,failed')).toMatchObject({ data: [{ id: b }, { id: a }] });
     expect(await list('status=completed')).toMatchObject({ data: null });
+    expect(await list('status=&input_file_ids=')).toMatchObject({ data: [{ id: b }, { id: a }] });
     // 2026-02-11 07:08:22 in Beijing.
     expect(await list('create_after=20260211070823')).toMatchObject({ data: [{ id: b }] });
     expect(await list('create_before=20260211070822')).toMatchObject({ data: [{ id: a }] });

@@ -105,6 +105,7 @@ const REFUSALS: readonly (readonly [source: string, body: unknown, expected: str
   ['§18.2', { ...plain, seed: '1' }, "invalid-value | 'seed' must be Integer"],
   ['§18.2', { ...plain, seed: 1.5 }, "invalid-value | 'seed' must be Integer"],
   ['§18.2', { ...plain, top_k: 1.5 }, "invalid-value | 'top_k' must be Integer"],
+  ['§18.2', { ...plain, min_p: 'x' }, "invalid-value | 'min_p' must be Float"],
   ['§18.2', { ...plain, n: '2' }, "invalid-value | 'n' must be Integer"],
   ['§18.2', { ...plain, max_tokens: 'many' }, "invalid-value | 'max_tokens' must be Integer"],
   ['§18.2', { ...plain, max_completion_tokens: 0.5 }, "invalid-value | 'max_completion_tokens' must be Integer"],

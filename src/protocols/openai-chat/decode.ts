@@ -133,6 +133,7 @@ function decodeSampling(parameters: ChatParameters, { stop }: ChatStructures): S
     temperature: parameters.temperature ?? undefined,
     topP: parameters.top_p ?? undefined,
     topK: parameters.top_k === null ? TOP_K_OFF : parameters.top_k,
+    minP: parameters.min_p ?? undefined,
     presencePenalty: parameters.presence_penalty ?? undefined,
     repetitionPenalty: parameters.repetition_penalty ?? undefined,
     seed: parameters.seed ?? undefined,

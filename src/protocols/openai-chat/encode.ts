@@ -20,7 +20,7 @@ import type {
 } from '../../core/events.ts';
 import type { Usage } from '../../core/usage.ts';
 import type { Encoder } from '../protocol.ts';
-import { dataFrame } from '../sse.ts';
+import { dataFrame, lineJson } from '../sse.ts';
 import type { ChatReplyPlan } from './decode.ts';
 import { chatErrorFrame, ID_PREFIX } from './errors.ts';
 import { encodeUsage } from './usage.ts';
@@ -112,7 +112,7 @@ export class ChatEncoder implements Encoder {
 
   #onTextDelta(event: TextDeltaEvent): string {
     const choice = this.#choice(event.choice);
-    const delta = `{"content":${jsonText(event.text)}${choice.idleReasoning}}`;
+    const delta = `{"content":${lineJson(event.text)}${choice.idleReasoning}}`;
     return this.#deltaChunk(choice, delta, event.logprobs);
   }
 
@@ -124,7 +124,7 @@ export class ChatEncoder implements Encoder {
   }
 
   #onReasoningDelta(event: ReasoningDeltaEvent): string {
-    const delta = `{"content":null,"reasoning_content":${jsonText(event.text)}}`;
+    const delta = `{"content":null,"reasoning_content":${lineJson(event.text)}}`;
     return this.#deltaChunk(this.#choice(event.choice), delta);
   }
 
@@ -147,7 +147,7 @@ export class ChatEncoder implements Encoder {
   #onToolInputDelta(event: ToolInputDeltaEvent): string {
     const choice = this.#choice(event.choice);
     if (!choice.isInCall) return '';
-    const called = `{"arguments":${jsonText(event.text)}}`;
+    const called = `{"arguments":${lineJson(event.text)}}`;
     const call = `{"index":${choice.calls - 1},"id":"","type":"function","function":${called}}`;
     return this.#deltaChunk(choice, `{"content":null${choice.idleReasoning},"tool_calls":[${call}]}`);
   }
@@ -184,7 +184,7 @@ export class ChatEncoder implements Encoder {
   }
 
   #deltaChunk(choice: ChoiceState, delta: string, tokens?: readonly TokenLogprob[]): string {
-    const logprobs = tokens ? jsonText(encodeLogprobs(tokens)) : 'null';
+    const logprobs = tokens ? lineJson(encodeLogprobs(tokens)) : 'null';
     if (!choice.isFirstDelta) {
       return this.#chunk(`{"delta":${delta},"finish_reason":null,"index":${choice.index},"logprobs":${logprobs}}`);
     }
@@ -217,16 +217,6 @@ export class ChatEncoder implements Encoder {
     }
     return choice;
   }
-}
-
-/** Some Python clients split a stream at these as well as at line feeds; escaped they cannot. */
-const LINE_SEPARATORS = /[\u0085\u2028\u2029]/g;
-
-function jsonText(value: string | object): string {
-  return JSON.stringify(value).replace(
-    LINE_SEPARATORS,
-    (separator) => `\\u${separator.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }
 
 // ---- Whole body ----

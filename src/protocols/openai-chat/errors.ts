@@ -2,7 +2,7 @@
 import type { StudioError } from '../../core/errors.ts';
 import { errorBody, errorReply } from '../openai-envelope.ts';
 import type { ErrorReply } from '../protocol.ts';
-import { dataFrame } from '../sse.ts';
+import { dataFrame, lineJson } from '../sse.ts';
 
 /** Every id of this wire is this and a uuid. */
 export const ID_PREFIX = 'chatcmpl-';
@@ -17,5 +17,5 @@ export function encodeChatError(error: StudioError, requestId: string): ErrorRep
 
 /** After the first byte: one frame, and neither a finish chunk nor `[DONE]` behind it. */
 export function chatErrorFrame(error: StudioError, requestId: string): string {
-  return dataFrame(JSON.stringify(errorBody(error, requestId, ID_PREFIX)));
+  return dataFrame(lineJson(errorBody(error, requestId, ID_PREFIX)));
 }

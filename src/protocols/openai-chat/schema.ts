@@ -175,6 +175,7 @@ export const parametersSchema = z.object({
   temperature: float('temperature'),
   top_p: float('top_p'),
   top_k: integer('top_k'),
+  min_p: float('min_p'),
   presence_penalty: float('presence_penalty'),
   repetition_penalty: float('repetition_penalty'),
   max_tokens: integer('max_tokens'),

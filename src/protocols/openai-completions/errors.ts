@@ -2,7 +2,7 @@
 import type { StudioError } from '../../core/errors.ts';
 import { errorBody, errorReply } from '../openai-envelope.ts';
 import type { ErrorReply } from '../protocol.ts';
-import { dataFrame } from '../sse.ts';
+import { dataFrame, lineJson } from '../sse.ts';
 
 /** Every id of this wire is this and a uuid (openai-chat reference §19: unrecorded; OpenAI's). */
 export const ID_PREFIX = 'cmpl-';
@@ -14,5 +14,5 @@ export function encodeCompletionError(error: StudioError, requestId: string): Er
 
 /** After the first byte: one frame, and neither a finish chunk nor `[DONE]` behind it. */
 export function completionErrorFrame(error: StudioError, requestId: string): string {
-  return dataFrame(JSON.stringify(errorBody(error, requestId, ID_PREFIX)));
+  return dataFrame(lineJson(errorBody(error, requestId, ID_PREFIX)));
 }

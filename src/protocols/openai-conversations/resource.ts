@@ -6,8 +6,9 @@ import type { StoredConversation } from '../../core/conversations.ts';
 import { StudioError } from '../../core/errors.ts';
 import type { StoredItem } from '../../core/responses.ts';
 import { decodePageQuery, itemNotFound, pageOf } from '../openai-item-pages.ts';
-import { decodeItem, isObject, type JsonObject, kindOf, newItemId, refusal } from '../openai-items.ts';
+import { decodeItem, kindOf, newItemId, refusal } from '../openai-items.ts';
 import { decodeMetadata } from '../openai-metadata.ts';
+import { isObject, type JsonObject } from '../parameters.ts';
 import type { ResourceReply, ResourceRequest, ResourceRoute, WirePorts } from '../protocol.ts';
 
 /** The service tells times in milliseconds and deletions as records; OpenAI seconds, and the conversation. */

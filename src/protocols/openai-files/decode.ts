@@ -100,11 +100,11 @@ function wrongPurpose(): StudioError {
 export function decodeListQuery(query: URLSearchParams): FileFilter {
   return {
     hasPurpose: true,
-    afterFileId: query.get('after') ?? undefined,
+    afterFileId: query.get('after') || undefined,
     limit: decodeLimit(query.get('limit')),
     createdAfterMs: decodeTime(query, 'create_after'),
     createdBeforeMs: decodeTime(query, 'create_before'),
-    purpose: query.get('purpose') ?? undefined,
+    purpose: query.get('purpose') || undefined,
   };
 }
 

@@ -164,6 +164,7 @@ describe('lists', () => {
     expect(await page('limit=1')).toMatchObject({ data: [{ id: b }], has_more: true });
     expect(await page(`limit=1&after=${b}`)).toMatchObject({ data: [{ id: a }], has_more: false });
     expect(await page('purpose=file-extract')).toMatchObject({ data: [{ id: a }] });
+    expect(await page('purpose=&after=')).toMatchObject({ data: [{ id: b }, { id: a }] });
     // 18:42:45 in Beijing.
     expect(await page('create_after=20251130184245&create_before=20251201')).toMatchObject({
       data: [{ id: b }, { id: a }],

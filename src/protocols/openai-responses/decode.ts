@@ -16,8 +16,9 @@ import type {
 } from '../../core/generation.ts';
 import type { ModelCard, ModelCatalogue } from '../../core/models.ts';
 import type { StoredItem } from '../../core/responses.ts';
-import { decodeItem, isObject, type JsonObject, kindOf, newItemId, refusal } from '../openai-items.ts';
+import { decodeItem, kindOf, newItemId, refusal } from '../openai-items.ts';
 import { decodeMetadata, type Metadata } from '../openai-metadata.ts';
+import { isObject, type JsonObject } from '../parameters.ts';
 import type { Decoded, DecodeInfo } from '../protocol.ts';
 import type { Dialect, ResponsePlan } from './plan.ts';
 import { echoSchema, parametersSchema, type ResponseParameters, type TextSettings, textSchema } from './schema.ts';

@@ -18,7 +18,7 @@ import type {
   ToolInputStartEvent,
 } from '../../core/events.ts';
 import type { ResponseBody, StoredItem } from '../../core/responses.ts';
-import type { JsonObject } from '../openai-items.ts';
+import type { JsonObject } from '../parameters.ts';
 import type { Encoder } from '../protocol.ts';
 import { dataFrame, eventFrame, lineJson } from '../sse.ts';
 import type { Dialect, ResponsePlan } from './plan.ts';

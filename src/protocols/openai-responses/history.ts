@@ -75,11 +75,13 @@ export function continued(
     throw new StudioError('model-not-found', texts.unsupportedModel(request.model), { param: 'model' });
   if (!needsLookUp(plan)) return { request, plan: { ...plan, state: { history: NOTHING_BEFORE } } };
   const history = lookUp(plan, ports, memory);
-  const input = plan.input.map((item, index) =>
-    item.type === 'item_reference'
-      ? resolve(item.id, [...history.items, ...plan.input.slice(0, index)], plan, ports)
-      : item,
-  );
+  const isReference = ({ type }: StoredItem): boolean => type === 'item_reference';
+  const input = plan.input.map((item, index) => {
+    if (!isReference(item)) return item;
+    // An item may be referred to twice: an earlier reference has its id and is not it.
+    const before = plan.input.slice(0, index).filter((each) => !isReference(each));
+    return resolve(item.id, [...history.items, ...before], plan, ports);
+  });
   const turns = turnsOf([...history.items, ...input], (sealed) => ports.open(plan.workspaceId, sealed));
   return { request: { ...request, turns, continuation: undefined }, plan: { ...plan, input, state: { history } } };
 }

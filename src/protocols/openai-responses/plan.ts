@@ -1,6 +1,6 @@
 /** The form of a reply on this wire, and what its call is about to continue and to leave behind. */
 import type { StoredItem } from '../../core/responses.ts';
-import type { JsonObject } from '../openai-items.ts';
+import type { JsonObject } from '../parameters.ts';
 import type { ReplyPlan } from '../protocol.ts';
 import type { LiveResponse } from './live.ts';
 import type { ToolNames } from './tools.ts';

@@ -2,7 +2,8 @@
 import { StudioError } from '../../core/errors.ts';
 import type { ResponseBody, StoredResponse } from '../../core/responses.ts';
 import { decodePageQuery, sliceOf } from '../openai-item-pages.ts';
-import { isObject, refusal } from '../openai-items.ts';
+import { refusal } from '../openai-items.ts';
+import { isObject } from '../parameters.ts';
 import type { DecodeInfo, ResourceReply, ResourceRequest, ResourceRoute, WirePorts } from '../protocol.ts';
 import { COMMENT_KEEP_ALIVE } from '../sse.ts';
 import { type DecodePorts, decodeResponseRequest } from './decode.ts';

@@ -5,7 +5,8 @@ import type { ChoiceEndReason, FinishEvent, TokenLogprob } from '../../core/even
 import type { ResponseBody, ResponseStatus, StoredItem } from '../../core/responses.ts';
 import type { Usage } from '../../core/usage.ts';
 import { nestedError } from '../openai-combined-errors.ts';
-import { itemIdPrefix, type JsonObject } from '../openai-items.ts';
+import { itemIdPrefix } from '../openai-items.ts';
+import type { JsonObject } from '../parameters.ts';
 import { RESPONSE_ID_PREFIX } from './decode.ts';
 import type { ResponsePlan } from './plan.ts';
 import { CUSTOM_INPUT } from './tools.ts';

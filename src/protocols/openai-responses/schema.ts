@@ -7,7 +7,8 @@
  */
 import { z } from 'zod';
 import type { JsonSchema } from '../../core/generation.ts';
-import { isObject, kindOf, shown } from '../openai-items.ts';
+import { kindOf, shown } from '../openai-items.ts';
+import { isObject } from '../parameters.ts';
 import * as texts from './texts.ts';
 
 /** "Create a response" of the vendor's API reference. */
@@ -120,5 +121,3 @@ export const echoSchema = z.object({
   safety_identifier: z.string().nullish().catch(undefined),
   user: z.string().nullish().catch(undefined),
 });
-
-export type EchoedParameters = z.infer<typeof echoSchema>;

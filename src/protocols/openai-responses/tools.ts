@@ -7,7 +7,8 @@
  */
 import { StudioError } from '../../core/errors.ts';
 import type { FunctionTool, Json, JsonSchema, ToolChoice } from '../../core/generation.ts';
-import { isObject, type JsonObject, kindOf, refusal, shown } from '../openai-items.ts';
+import { kindOf, refusal, shown } from '../openai-items.ts';
+import { isObject, type JsonObject } from '../parameters.ts';
 import * as texts from './texts.ts';
 
 /** What a tool is called outside. */

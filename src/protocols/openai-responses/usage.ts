@@ -1,6 +1,6 @@
 /** `usage` of a response (responses-and-tools reference §3.2): OpenAI's members, and the vendor's detail beside them. */
 import type { Usage } from '../../core/usage.ts';
-import type { JsonObject } from '../openai-items.ts';
+import type { JsonObject } from '../parameters.ts';
 
 /** Both detail objects are always there: the Python SDK demands them. */
 export function encodeUsage({ input, output, hostedTools }: Usage): JsonObject {

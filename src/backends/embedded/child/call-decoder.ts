@@ -6,6 +6,7 @@
  *     next       one call only: the end · array: `]` ends, `,` begins another · else: back to free text
  */
 
+import { isJson } from '../../../core/json.ts';
 import type { ToolCallOpening } from '../../parsers/tool-call-opening.ts';
 import type { CallableFunction, CallPlan, Piece } from '../engine-protocol.ts';
 import type { Grammar, GrammarState } from './binding.ts';
@@ -173,14 +174,5 @@ export class CallDecoder {
     const callable = this.#plan.functions.find((candidate) => candidate.name === name);
     if (callable === undefined) throw new Error(`no function ${name} was declared`);
     return callable;
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
   }
 }

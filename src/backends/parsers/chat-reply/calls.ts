@@ -5,6 +5,7 @@
  * repeated; every call has index 0; arguments are an object; several calls grow at the same time. Here calls are kept in
  * the order they began; only the first that is not complete is open and streams, the others wait for it.
  */
+import { isJson } from '../../../core/json.ts';
 import type { IdSource } from '../../../core/ports.ts';
 import type { LooseFunction, LooseToolCall } from './wire.ts';
 
@@ -138,13 +139,4 @@ export class CallTracker {
 function inputTextOf(value: unknown): string {
   if (typeof value === 'string') return value;
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : '';
-}
-
-export function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,9 +1,10 @@
 /** One choice of an upstream's answer → blocks: reasoning and text split, calls tracked, one block open at a time. */
 import type { ChoiceEndReason, GenerationEvent, TokenLogprob } from '../../../core/events.ts';
+import { isJson } from '../../../core/json.ts';
 import type { IdSource } from '../../../core/ports.ts';
 import { createThinkingSplitter, type ThinkingPart, type ThinkingSplitter } from '../thinking-splitter.ts';
 import { type CallPart, createToolCallReader, type ToolCallReader } from '../tool-call-reader.ts';
-import { type CallSink, CallTracker, isJson } from './calls.ts';
+import { type CallSink, CallTracker } from './calls.ts';
 import type { LooseChoice, LooseContentPart, LooseDelta, LooseTokenLogprob } from './wire.ts';
 
 /** What the decoder of a stream lends its choices. */
