@@ -1,5 +1,5 @@
 /** Batches: files of calls that are made in the background, each line once, within a window of time. */
-import type { Account } from './ports.ts';
+import type { Account, Owner } from './ports.ts';
 
 /** In this order, or to `failed` from `validating`, to `cancelling` before `finalizing`, to `expired` at its end. */
 export type BatchStatus =
@@ -82,23 +82,27 @@ export interface BatchFilter {
 
 /** Lists are newest first. */
 export interface BatchStore {
-  create(batch: NewBatch): StoredBatch;
-  find(workspaceId: string, batchId: string): StoredBatch | undefined;
+  /** It is this server's to work on. */
+  create(batch: NewBatch): Promise<StoredBatch>;
+  find(owner: Owner, batchId: string): Promise<StoredBatch | undefined>;
   list(
-    workspaceId: string,
+    owner: Owner,
     filter: BatchFilter,
-  ): { readonly batches: readonly StoredBatch[]; readonly hasMore: boolean };
-  /** Of every workspace, oldest first: what there is to do after a start. */
-  unfinished(): readonly StoredBatch[];
+  ): Promise<{ readonly batches: readonly StoredBatch[]; readonly hasMore: boolean }>;
+  /**
+   * What there is to do for this server, of every owner, oldest first: its own batches, and those of servers that are
+   * gone, which are its own from then on.
+   */
+  claimUnfinished(): Promise<readonly StoredBatch[]>;
   /** Changes a batch if it is still in that status. False when it is not. */
-  update(batchId: string, from: BatchStatus, changes: Partial<BatchState>): boolean;
+  update(batchId: string, from: BatchStatus, changes: Partial<BatchState>): Promise<boolean>;
   /** As `update`, for the last change of a batch: its results are dropped, and its input blob is the caller's to delete. */
-  finish(batchId: string, from: BatchStatus, changes: Partial<BatchState>): boolean;
+  finish(batchId: string, from: BatchStatus, changes: Partial<BatchState>): Promise<boolean>;
   /** All or none; a line that has a result keeps it. */
-  addResults(batchId: string, results: readonly BatchResult[]): void;
+  addResults(batchId: string, results: readonly BatchResult[]): Promise<void>;
   /** The next results in the order of lines. */
-  results(batchId: string, isFailure: boolean, afterLine: number, limit: number): readonly BatchResult[];
-  doneLines(batchId: string): ReadonlySet<number>;
+  results(batchId: string, isFailure: boolean, afterLine: number, limit: number): Promise<readonly BatchResult[]>;
+  doneLines(batchId: string): Promise<ReadonlySet<number>>;
 }
 
 /** Tells somebody outside that a batch has ended. */

@@ -5,6 +5,7 @@
  * `message` is what the client reads: for anything a client may match, the real service's words. Never put a key, a
  * prompt or an upstream body in it; those go to `cause`, which only the log sees (redacted).
  */
+import type { Region } from './regions.ts';
 
 export type Fault = 'client' | 'server' | 'upstream';
 
@@ -55,6 +56,7 @@ export const ERROR_CODES = {
   'invalid-api-key': facts(401, 'client', false, 'Incorrect API key provided.'),
   'access-denied': facts(403, 'client', false, 'Access denied.'),
   'model-access-denied': facts(403, 'client', false, 'Model access denied.'),
+  'workspace-access-denied': facts(403, 'client', false, 'Workspace access denied.'),
   'free-tier-exhausted': facts(
     403,
     'client',
@@ -63,6 +65,7 @@ export const ERROR_CODES = {
   ),
   'model-not-found': facts(404, 'client', false, 'The model does not exist or you do not have access to it.'),
   'model-not-supported': facts(404, 'client', false, 'Unsupported model'),
+  'workspace-not-found': facts(404, 'client', false, 'Workspace not found.'),
   'not-found': facts(404, 'client', false, 'Not found.'),
   'method-not-allowed': facts(405, 'client', false, 'Request method is not supported.'),
   'body-too-large': facts(413, 'client', false, 'The request body is too large.'),
@@ -74,10 +77,15 @@ export const ERROR_CODES = {
     true,
     'Request rate increased too quickly. To ensure system stability, please adjust your client logic to scale requests more smoothly over time.',
   ),
+  /** More tokens a minute than the account may have. */
+  'tokens-limited': facts(429, 'client', true, 'Allocated quota exceeded, please increase your quota limit.'),
+  /** More streams and sockets at once than a client may have. */
+  'concurrency-limited': facts(429, 'client', true, 'Too many concurrent requests.'),
+  /** A budget is spent; trying again does not help. */
   'quota-exceeded': facts(
     429,
     'client',
-    true,
+    false,
     'You exceeded your current quota, please check your plan and billing details.',
   ),
   /** The engine's queue is full. */
@@ -106,6 +114,10 @@ export interface ErrorDetails {
   /** With `context-too-long`, as far as known: the tokens of the prompt, and how many there may be. */
   readonly promptTokens?: number | undefined;
   readonly maxPromptTokens?: number | undefined;
+  /** Ours, behind the words of the wire, which a client may match: what to do about it. */
+  readonly explanation?: string | undefined;
+  /** Where the call was made: its help page is linked. */
+  readonly region?: Region | undefined;
   /** For the log only. */
   readonly cause?: unknown;
 }
@@ -117,6 +129,8 @@ export class StudioError extends Error {
   readonly retryAfterSeconds: number | undefined;
   readonly promptTokens: number | undefined;
   readonly maxPromptTokens: number | undefined;
+  readonly explanation: string | undefined;
+  readonly region: Region | undefined;
 
   constructor(code: ErrorCode, message?: string, details: ErrorDetails = {}) {
     super(message ?? ERROR_CODES[code].message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -126,6 +140,20 @@ export class StudioError extends Error {
     this.retryAfterSeconds = details.retryAfterSeconds;
     this.promptTokens = details.promptTokens;
     this.maxPromptTokens = details.maxPromptTokens;
+    this.explanation = details.explanation;
+    this.region = details.region;
+  }
+
+  /** The same error of a call made in a region; who throws seldom knows where. */
+  madeIn(region: Region): StudioError {
+    return this.region === region
+      ? this
+      : new StudioError(this.code, this.message, { ...this, region, cause: this.cause });
+  }
+
+  /** A wire's words for it, with the explanation behind them. */
+  explain(words: string): string {
+    return this.explanation === undefined ? words : `${words} ${this.explanation}`;
   }
 
   get status(): number {
@@ -145,6 +173,14 @@ export class StudioError extends Error {
 export function toStudioError(thrown: unknown): StudioError {
   if (thrown instanceof StudioError) return thrown;
   return new StudioError('internal', undefined, { cause: thrown });
+}
+
+/** The service's words for a prompt that is longer than the model takes. */
+export function contextTooLong(promptTokens: number, maxPromptTokens: number): StudioError {
+  return new StudioError('context-too-long', `Range of input length should be [1, ${maxPromptTokens}]`, {
+    promptTokens,
+    maxPromptTokens,
+  });
 }
 
 /** The service's words for a model id that leads nowhere. */

@@ -1,5 +1,7 @@
 /** Files that callers upload and that the server makes: bytes in a blob store, facts in a file store. */
 
+import type { Owner } from './ports.ts';
+
 /** Bytes on disk, written once. */
 export interface StoredBlob {
   readonly blobId: string;
@@ -22,8 +24,8 @@ export interface BlobStore {
   /** Nothing happens when there is no such blob. */
   delete(blobId: string): Promise<void>;
   /**
-   * Deletes what a killed process wrote and nobody knows of; to be called before anything is written. Returns how many
-   * blobs that were.
+   * Deletes what a killed process wrote and nobody knows of; to be called before anything is written here. What another
+   * server may be writing stays. Returns how many blobs that were.
    */
   deleteAllBut(keptIds: ReadonlySet<string>): Promise<number>;
 }
@@ -31,12 +33,11 @@ export interface BlobStore {
 export type FilePurpose = 'file-extract' | 'batch' | 'fine-tune' | 'batch_output';
 
 /** What is known of a file. */
-export interface StoredFile {
+export interface StoredFile extends Owner {
   /** As on the wire: `file-fe-…`, `file-batch-…`, `file-batch_output-…`, or a uuid for native uploads. */
   readonly fileId: string;
   /** Counts up over all files: the native service's integer id and the order of lists. */
   readonly sequence: number;
-  readonly workspaceId: string;
   readonly keyId: string;
   readonly name: string;
   /** Absent for native uploads, which have none. */
@@ -62,13 +63,26 @@ export interface FileFilter {
   readonly offset?: number | undefined;
 }
 
+/** What the files of an owner may come to. */
+export interface FileQuota {
+  readonly maxFiles: number;
+  readonly maxBytes: number;
+}
+
+/** What an owner keeps. */
+export interface FileUsage {
+  readonly files: number;
+  readonly bytes: number;
+}
+
 /** Facts of files. Lists are newest first. */
 export interface FileStore {
-  create(file: NewFile): StoredFile;
-  find(workspaceId: string, fileId: string): StoredFile | undefined;
-  list(workspaceId: string, filter: FileFilter): { readonly files: readonly StoredFile[]; readonly hasMore: boolean };
-  /** How much a workspace keeps, for its quota. */
-  usage(workspaceId: string): { readonly files: number; readonly bytes: number };
+  create(file: NewFile): Promise<StoredFile>;
+  /** As `create`, unless its owner would keep more than the quota then: what it keeps now is told instead. */
+  createWithin(quota: FileQuota, file: NewFile): Promise<StoredFile | FileUsage>;
+  find(owner: Owner, fileId: string): Promise<StoredFile | undefined>;
+  list(owner: Owner, filter: FileFilter): Promise<{ readonly files: readonly StoredFile[]; readonly hasMore: boolean }>;
+  usage(owner: Owner): Promise<FileUsage>;
   /** The blob is the caller's to delete. False when there was no such file. */
-  delete(workspaceId: string, fileId: string): boolean;
+  delete(owner: Owner, fileId: string): Promise<boolean>;
 }

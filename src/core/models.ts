@@ -1,5 +1,6 @@
 /** What the catalogue knows of a model, as the program uses it. Source: the vendor's model list; see src/catalogue. */
-import type { ModelPrices } from './prices.ts';
+import type { FreeQuota, ModelPrices } from './prices.ts';
+import { REGIONS, type Region } from './regions.ts';
 
 /** What happens when the caller says nothing about thinking. */
 export type ThinkingMode = 'none' | 'hybrid-default-off' | 'hybrid-default-on' | 'always';
@@ -32,6 +33,23 @@ export interface SamplingDefaults {
   readonly presencePenalty: number | null;
 }
 
+/** What holds for a model in one region. */
+export interface ModelTerms {
+  /** Absent where the catalogue knows none: calls are free then. */
+  readonly prices?: ModelPrices | undefined;
+  readonly freeQuota?: FreeQuota | undefined;
+  readonly limits?: ModelLimits | undefined;
+}
+
+/** Calls and tokens (input and output) an account may make of a model; a window is how long the allowance is gathered for. */
+export interface ModelLimits {
+  readonly requestsPerMinute: number | null;
+  readonly tokensPerMinute: number | null;
+  /** So many calls or tokens in so many seconds (`rate_window`); null: those a minute in a minute. */
+  readonly requestWindow: { readonly count: number; readonly seconds: number } | null;
+  readonly tokenWindow: { readonly count: number; readonly seconds: number } | null;
+}
+
 export interface ModelCard {
   /** The id a caller asked with (alias, snapshot or short alias). */
   readonly id: string;
@@ -61,8 +79,8 @@ export interface ModelCard {
   /** Prompts are kept for later calls, asked or not. Absent: nobody knows. */
   readonly hasContextCache?: boolean | undefined;
   readonly defaultSampling: SamplingDefaults;
-  /** Absent where the catalogue knows none: calls are free then. */
-  readonly prices?: ModelPrices | undefined;
+  /** Regions a caller may ask for it in, and on what terms. A model that is not in a region is unknown there. */
+  readonly terms: { readonly [region in Region]?: ModelTerms };
   readonly surfaces: {
     readonly chat: boolean;
     readonly responses: boolean;
@@ -72,10 +90,90 @@ export interface ModelCard {
   };
 }
 
+/** What the configuration says of a model; what it leaves out is the catalogue's, or unbounded. */
+export interface OwnModel {
+  readonly id: string;
+  readonly name?: string | undefined;
+  readonly contextWindow?: number | undefined;
+  readonly maxInput?: number | undefined;
+  readonly maxOutput?: number | undefined;
+  readonly thinking?: { readonly mode: ThinkingMode; readonly budgetMax?: number | undefined } | undefined;
+  /** All that it can do. */
+  readonly abilities?: ModelAbilities | undefined;
+  /** All that have it; absent: every one. */
+  readonly regions?: readonly Region[] | undefined;
+  /** In every region, over what the catalogue has. No member is undefined. */
+  readonly terms?: ModelTerms | undefined;
+}
+
 /** Looks models up. */
 export interface ModelCatalogue {
   /** The card of an id, alias, snapshot or short alias; undefined when unknown. Case-sensitive. */
   find(id: string): ModelCard | undefined;
   /** Every id a caller may ask for, entries before their snapshots. */
   list(): readonly ModelCard[];
+}
+
+/** The same terms in every region. */
+export function termsEverywhere(terms: ModelTerms = {}): ModelCard['terms'] {
+  return Object.fromEntries(REGIONS.map((region) => [region, terms]));
+}
+
+/** The longest prompt the model takes while it thinks, or while it does not; null where nobody knows. */
+export function maxInputOf(card: Pick<ModelCard, 'maxInput' | 'maxInputThinking'>, isThinking: boolean): number | null {
+  return (isThinking ? card.maxInputThinking : null) ?? card.maxInput;
+}
+
+/**
+ * A card for a model nobody described: everything is allowed, nothing is bounded, thinking is off until asked for. The
+ * backend that answers knows its own limits.
+ */
+export function permissiveCard(id: string): ModelCard {
+  return {
+    id,
+    entryId: id,
+    name: id,
+    family: 'own',
+    owner: 'own',
+    kinds: ['chat'],
+    status: 'current',
+    isOpenWeights: false,
+    releasedAtSeconds: 0,
+    inputModalities: ['text', 'image', 'video', 'audio'],
+    thinking: 'hybrid-default-off',
+    thinkingBudgetMax: Number.MAX_SAFE_INTEGER,
+    isThinkingBudgetSettable: true,
+    reasoningEfforts: ['minimal', 'low', 'medium', 'high', 'xhigh', 'max'],
+    preservesThinking: true,
+    streamRequired: 'no',
+    contextWindow: null,
+    maxInput: null,
+    maxInputThinking: null,
+    maxOutput: null,
+    maxOutputIncludesReasoning: false,
+    abilities: {
+      tools: true,
+      parallelTools: true,
+      jsonObject: true,
+      jsonSchema: true,
+      partialMode: true,
+      logprobs: true,
+      fim: true,
+      webSearch: true,
+      codeInterpreter: true,
+      vision: true,
+      video: true,
+    },
+    defaultSampling: {
+      temperature: null,
+      temperatureThinking: null,
+      topP: null,
+      topPThinking: null,
+      topK: null,
+      repetitionPenalty: null,
+      presencePenalty: null,
+    },
+    terms: termsEverywhere(),
+    surfaces: { chat: true, responses: true, messages: true },
+  };
 }

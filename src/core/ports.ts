@@ -3,10 +3,13 @@
  * `billing/`; `main.ts` wires them. A feature or a wire only ever sees these.
  */
 
+import type { StudioError } from './errors.ts';
 import type { GenerationStream, StartEvent } from './events.ts';
 import type { GenerationRequest } from './generation.ts';
+import type { RateLimits } from './limits.ts';
 import type { ModelCard } from './models.ts';
 import type { Charge } from './prices.ts';
+import type { Region } from './regions.ts';
 import type { Usage } from './usage.ts';
 
 /** Time, so that tests can hold it. */
@@ -38,13 +41,23 @@ export interface Account {
   readonly keyId: string;
   /** For logs and fairness: the queue takes turns between keys. */
   readonly name: string;
-  /** Files, responses, conversations and batches belong to a workspace: every key of it sees them. */
   readonly workspaceId: string;
+  /** Where the call is made: its models, prices and quota. */
+  readonly region: Region;
   /** Called with a temporary key, which may not make another. */
   readonly isTemporary?: boolean | undefined;
 }
 
-/** The workspace of every key, as long as there is only one. */
+/**
+ * Whose stored things (files, batches, responses, conversations, tasks, uploads) are: a workspace's in one region, as regions
+ * share nothing. Every key of both sees them.
+ */
+export type Owner = Pick<Account, 'workspaceId' | 'region'>;
+
+/** The key id of whoever calls where no key is asked for. */
+export const ANONYMOUS_KEY_ID = 'anonymous';
+
+/** The workspace that is always there. */
 export const DEFAULT_WORKSPACE_ID = 'default';
 
 /**
@@ -60,16 +73,28 @@ export interface CallContext {
   readonly account: Account;
   /** Batch work waits for live calls. */
   readonly priority: 'live' | 'batch';
+  /** The call came on a WebSocket, which has a place among its client's streams. */
+  readonly isOnSocket?: boolean | undefined;
+  /** How long the caller would rather wait than be refused because its calls grow too fast. */
+  readonly waitTimeoutMs?: number | undefined;
   /** Aborted when the client leaves or the server gives up. `reason` is 'client-gone', 'cancelled' or a StudioError. */
   readonly signal: AbortSignal;
+  /** Why this server itself has cut the call, if it has: its client reads that, however the backend ends. */
+  readonly failure?: (() => StudioError | undefined) | undefined;
   readonly receivedAtMs: number;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly log: Logger;
+  /** Set by metering: the id that the receipt of this call will have. */
+  receiptId?: string | undefined;
   /** Set by resolve-model. */
   card: ModelCard | undefined;
   /** Set by resolve-model: who will answer and by what name it knows the model. */
   route: Route | undefined;
+  /** Set by admission where it has to ask elsewhere: until then nobody can say that the call was accepted. */
+  admitting?: Promise<unknown> | undefined;
+  /** Set by admission: what is left of the call's limits, for the headers of its reply. */
+  rateLimits?: RateLimits | undefined;
 }
 
 /** What a backend holds by itself, so that features need not. */
@@ -112,11 +137,14 @@ export interface TextToken {
   readonly text: string;
 }
 
-/** Token questions that generate nothing. Both throw `model-not-found`, or `model-not-supported` where nobody can tell. */
+/**
+ * Token questions that generate nothing. Both throw `model-not-found`, also where the model is not in the account's region,
+ * or `model-not-supported` where nobody can tell.
+ */
 export interface TokenCounter {
   /** As `generate` would count the request's input. */
-  countInput(request: GenerationRequest): Promise<number>;
-  tokenise(model: string, text: string): Promise<readonly TextToken[]>;
+  countInput(request: GenerationRequest, account: Account): Promise<number>;
+  tokenise(model: string, text: string, account: Account): Promise<readonly TextToken[]>;
 }
 
 export interface BackendHealth {
@@ -142,12 +170,16 @@ export interface Router {
 
 /** One receipt a call, written when the call ends by whatever way. */
 export interface Receipt {
+  /** Ours and unique, where a request id may be a caller's. */
+  readonly receiptId: string;
   readonly requestId: string;
   readonly protocol: string;
   readonly keyId: string;
+  readonly workspaceId: string;
+  readonly region: Region;
   /** A line of a batch costs half, and nothing when it failed. */
   readonly priority: CallContext['priority'];
-  /** What the call cost, by the prices of the model that was asked for. */
+  /** What the call cost, by the prices of the model that was asked for, less what the free quota paid. */
   readonly charge: Charge;
   readonly model: string;
   readonly servedBy: string;
@@ -160,10 +192,33 @@ export interface Receipt {
   readonly firstTokenMs?: number | undefined;
 }
 
+/** A call, as it is known when it begins. */
+export type OpenedCall = Pick<
+  Receipt,
+  'receiptId' | 'requestId' | 'protocol' | 'keyId' | 'workspaceId' | 'region' | 'priority' | 'model' | 'startedAtMs'
+> & { readonly isStreaming: boolean };
+
+/** What is known when a call ends; the ledger works out what it costs. */
+export type ClosedCall = Pick<Receipt, 'servedBy' | 'usage' | 'ending' | 'errorCode' | 'totalMs' | 'firstTokenMs'>;
+
+/**
+ * Keeps a receipt of every call that was opened, whatever happens to the call or to this process: a call that a killed
+ * process left open is closed at the next start, with the usage it had.
+ */
 export interface Ledger {
-  /** Never blocks and never throws. */
-  record(receipt: Receipt): void;
+  /**
+   * Throws `overloaded` when receipts cannot be kept any more: better no call than one that is forgotten. `soFar` tells what
+   * was generated until now; it is asked every few milliseconds while the call is open.
+   */
+  open(call: OpenedCall, soFar: () => Usage): OpenAccount;
+  /** Writes every receipt that is still in memory. */
   flush(): Promise<void>;
+}
+
+/** The account of one open call. */
+export interface OpenAccount {
+  /** Once. Never throws or waits for a disk; the receipt is safe from a kill of this process when it returns. */
+  close(call: ClosedCall): Receipt;
 }
 
 /** Counters and histograms the pipeline feeds. */
@@ -172,35 +227,13 @@ export interface Metrics {
   callEnded(receipt: Receipt): void;
 }
 
-/** An API key as stored: the secret itself is never kept. */
-export interface StoredKey {
-  readonly id: string;
-  readonly name: string;
-  /** SHA-256 of the secret, hex. */
-  readonly hash: string;
-  /** The first and last characters, for people. */
-  readonly hint: string;
-  readonly createdAtMs: number;
-  readonly revokedAtMs: number | null;
-}
-
-export interface KeyStore {
-  create(name: string): { key: StoredKey; secret: string };
-  list(): StoredKey[];
-  /** False when there is no such key or it was revoked before. */
-  revoke(id: string): boolean;
-  /** The live key of a secret, for a temporary one the key it was made from; compares in constant time. */
-  verify(secret: string): VerifiedKey | undefined;
-}
-
-export interface VerifiedKey extends StoredKey {
-  readonly isTemporary?: true | undefined;
-}
-
 /** Short-lived secrets that stand for a key: they can do what it can and die with it. */
 export interface TemporaryKeys {
   /** Undefined when the key is not live. */
-  createTemporary(keyId: string, ttlMs: number): { readonly secret: string; readonly expiresAtMs: number } | undefined;
+  createTemporary(
+    keyId: string,
+    ttlMs: number,
+  ): Promise<{ readonly secret: string; readonly expiresAtMs: number } | undefined>;
 }
 
 /** The first event of a stream. */

@@ -3,6 +3,7 @@
  * them (docs/decisions/0008): ids, order and types that the canonical request has no word for.
  */
 import type { Json } from './generation.ts';
+import type { Owner } from './ports.ts';
 
 /** One item of a conversation, as its wire shows it. */
 export interface StoredItem {
@@ -20,10 +21,9 @@ export interface ResponseBody {
   readonly [member: string]: Json;
 }
 
-export interface StoredResponse {
+export interface StoredResponse extends Owner {
   /** As on the wire: `resp_…`. */
   readonly responseId: string;
-  readonly workspaceId: string;
   /** What it continues; the items of that one and of those before it are its own history. */
   readonly previousResponseId?: string | undefined;
   /** The conversation it was a turn of, and the last item that was there when it began. */
@@ -38,21 +38,22 @@ export interface StoredResponse {
   readonly events?: readonly string[] | undefined;
 }
 
-/** Keeps responses until they expire. All reads are of one workspace. */
+/** Keeps responses until they expire. All reads are of one owner. */
 export interface ResponseStore {
-  create(response: StoredResponse): void;
-  /** Nothing happens when there is no such response (any more). */
-  update(responseId: string, changes: Pick<StoredResponse, 'body' | 'events'>): void;
-  find(workspaceId: string, responseId: string): StoredResponse | undefined;
+  /** One that has not ended is this server's to work on. */
+  create(response: StoredResponse): Promise<void>;
+  /** Of a response that has not ended. False when it has, or when there is none (any more). */
+  update(responseId: string, changes: Pick<StoredResponse, 'body' | 'events'>): Promise<boolean>;
+  find(owner: Owner, responseId: string): Promise<StoredResponse | undefined>;
   /**
    * The response and those it continues, the oldest first; also deleted and expired ones before it, as they are part of
    * what it was made of. Empty when the response itself is not there.
    */
-  chain(workspaceId: string, responseId: string): readonly StoredResponse[];
+  chain(owner: Owner, responseId: string): Promise<readonly StoredResponse[]>;
   /** False when there was no such response. What continues it keeps its history. */
-  delete(workspaceId: string, responseId: string): boolean;
-  /** The responses that have not ended, of every workspace: at a start, those that the last process left behind. */
-  unfinished(): readonly StoredResponse[];
+  delete(owner: Owner, responseId: string): Promise<boolean>;
+  /** The responses of this server and of servers that are gone that have not ended, of every owner. */
+  unfinished(): Promise<readonly StoredResponse[]>;
   /** Forgets what has expired and is no part of a live response's history. */
-  deleteExpired(nowMs: number): void;
+  deleteExpired(nowMs: number): Promise<void>;
 }

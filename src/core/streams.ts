@@ -56,3 +56,30 @@ export function observeStream(open: () => GenerationStream, observer: StreamObse
     },
   };
 }
+
+/** A stream that takes a while to open: it is opened when it is first read, once. */
+export function streamLater(open: () => Promise<GenerationStream>): GenerationStream {
+  return {
+    [Symbol.asyncIterator](): AsyncIterator<GenerationEvent> {
+      let opening: Promise<AsyncIterator<GenerationEvent>> | undefined;
+      let inner: AsyncIterator<GenerationEvent> | undefined;
+      const opened = async (): Promise<AsyncIterator<GenerationEvent>> => {
+        inner = (await open())[Symbol.asyncIterator]();
+        return inner;
+      };
+      return {
+        next(): Promise<IteratorResult<GenerationEvent>> {
+          if (inner) return inner.next();
+          opening ??= opened();
+          return opening.then((iterator) => iterator.next());
+        },
+        async return(): Promise<IteratorResult<GenerationEvent>> {
+          // A refusal was told to whoever asked for the first event.
+          const iterator = await opening?.catch(() => undefined);
+          await iterator?.return?.();
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
+}

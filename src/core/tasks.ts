@@ -1,11 +1,11 @@
 /** Asynchronous tasks: calls that are answered with an id at once and with a result later. */
 import type { Json } from './generation.ts';
+import type { Owner } from './ports.ts';
 
 export type TaskStatus = 'PENDING' | 'RUNNING' | 'SUSPENDED' | 'SUCCEEDED' | 'FAILED' | 'CANCELED';
 
-export interface StoredTask {
+export interface StoredTask extends Owner {
   readonly taskId: string;
-  readonly workspaceId: string;
   readonly keyId: string;
   /** Of the call that made it. */
   readonly requestId: string;
@@ -35,11 +35,11 @@ export interface TaskFilter {
 
 /** Lists are newest first. */
 export interface TaskStore {
-  create(task: StoredTask): void;
-  find(workspaceId: string, taskId: string): StoredTask | undefined;
-  list(workspaceId: string, filter: TaskFilter): { readonly tasks: readonly StoredTask[]; readonly total: number };
+  create(task: StoredTask): Promise<void>;
+  find(owner: Owner, taskId: string): Promise<StoredTask | undefined>;
+  list(owner: Owner, filter: TaskFilter): Promise<{ readonly tasks: readonly StoredTask[]; readonly total: number }>;
   /** Cancels a task that waits; false when there is none or it no longer does. */
-  cancel(workspaceId: string, taskId: string, nowMs: number): boolean;
+  cancel(owner: Owner, taskId: string, nowMs: number): Promise<boolean>;
   /** Takes out tasks that ended before `endedBeforeMs`. */
-  removeEnded(endedBeforeMs: number): void;
+  removeEnded(endedBeforeMs: number): Promise<void>;
 }

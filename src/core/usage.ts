@@ -34,6 +34,8 @@ export interface InputUsage {
   readonly total: number;
   /** Read from a cached prefix. */
   readonly cachedRead: number;
+  /** Of those read: found by a mark of the caller, which costs less than one that was found without. */
+  readonly markedRead?: number | undefined;
   /** Written into an explicit cache by this call. */
   readonly cacheWritten: number;
   readonly image: number;
@@ -77,6 +79,9 @@ export function addUsage(a: Usage, b: Usage): Usage {
     input: {
       total: a.input.total + b.input.total,
       cachedRead: a.input.cachedRead + b.input.cachedRead,
+      ...(a.input.markedRead || b.input.markedRead
+        ? { markedRead: (a.input.markedRead ?? 0) + (b.input.markedRead ?? 0) }
+        : {}),
       cacheWritten: a.input.cacheWritten + b.input.cacheWritten,
       image: a.input.image + b.input.image,
       video: a.input.video + b.input.video,
