@@ -11,6 +11,7 @@ export default defineConfig({
           ...common,
           name: 'unit',
           isolate: false,
+          globalSetup: ['test/support/postgres-server.ts'],
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: ['**/*.weights.test.ts'],
           sequence: { groupOrder: 0 },

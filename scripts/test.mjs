@@ -1,6 +1,6 @@
 /**
- * `npm test`: install when needed, check types, format and lint, fetch the test weights and the Python SDKs, run every
- * suite. The last line is always `N passed, N failed, N skipped`; a failed check counts as one failed test.
+ * `npm test`: install when needed, check types, format and lint, fetch the test weights, the Python SDKs and a Redis, run
+ * every suite. The last line is always `N passed, N failed, N skipped`; a failed check counts as one failed test.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { runChecks } from './checks.mjs';
 import { ensurePythonSdks } from './python-sdks.mjs';
+import { ensureRedis } from './redis-server.mjs';
 import { ensureInstalled, findNode, main, ROOT, runNode } from './setup.mjs';
 
 /** Suites on real weights read their file from a variable, and skip with the reason when there is none. */
@@ -24,6 +25,8 @@ await main(async () => {
     const node = findNode();
     counts.failed += await runChecks(node);
     const env = { ...process.env, ...(await fetchWeights(node)), ...(await preparePython()) };
+    const noRedis = await ensureRedis();
+    if (noRedis) process.stdout.write(`- suites on Redis are skipped: ${noRedis}\n`);
     addCounts(counts, await runSuites(node, env, process.argv.slice(2)));
   } catch (error) {
     process.stderr.write(`${error.stack ?? error}\n`);

@@ -2,12 +2,12 @@
  * Blobs as files in one folder. A blob is written under another name in `incoming/` and renamed when it is whole, so what
  * has a blob's name is complete; what a killed process left behind is thrown away at the next start.
  */
-import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { copyFile, link, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { StudioError } from '../core/errors.ts';
 import type { BlobStore, StoredBlob } from '../core/files.ts';
+import { Measure, newBlobId } from './measured-bytes.ts';
 
 /** Opens (or makes) the folder, readable by its owner only. One server at a time may use it. */
 export async function openBlobStore(folder: string): Promise<BlobStore> {
@@ -15,6 +15,11 @@ export async function openBlobStore(folder: string): Promise<BlobStore> {
   await rm(incoming, { recursive: true, force: true });
   await mkdir(incoming, { recursive: true, mode: 0o700 });
   return new BlobFolder(folder, incoming);
+}
+
+/** The blobs of a folder that another process may be using. */
+export function readBlobFolder(folder: string): Pick<BlobStore, 'read'> {
+  return new BlobFolder(folder, path.join(folder, 'incoming'));
 }
 
 /**
@@ -92,35 +97,6 @@ class BlobFolder implements BlobStore {
   #fileOf(blobId: string): string {
     return path.join(this.#folder, blobId);
   }
-}
-
-/** Counts and hashes what passes, and stops it at the limit. */
-class Measure {
-  readonly #maxBytes: number;
-  readonly #hash = createHash('md5');
-  bytes = 0;
-
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
-
-  async *pass(source: AsyncIterable<Uint8Array | string>): AsyncGenerator<Uint8Array> {
-    for await (const piece of source) {
-      const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
-      this.bytes += bytes.length;
-      if (this.bytes > this.#maxBytes) throw new StudioError('body-too-large');
-      this.#hash.update(bytes);
-      yield bytes;
-    }
-  }
-
-  md5(): string {
-    return this.#hash.digest('base64');
-  }
-}
-
-function newBlobId(): string {
-  return randomBytes(16).toString('hex');
 }
 
 function codeOf(thrown: unknown): unknown {

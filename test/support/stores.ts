@@ -2,11 +2,13 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Clock } from '../../src/core/ports.ts';
 import type { WirePorts } from '../../src/protocols/protocol.ts';
 import { openBlobStore } from '../../src/stores/blobs.ts';
-import { createBatchStore } from '../../src/stores/sqlite/batches.ts';
-import { type Database, openDatabase } from '../../src/stores/sqlite/database.ts';
-import { createFileStore } from '../../src/stores/sqlite/files.ts';
+import { createBatchStore } from '../../src/stores/sql/batches.ts';
+import { type Database, openDatabase } from '../../src/stores/sql/database.ts';
+import { createFileStore } from '../../src/stores/sql/files.ts';
+import { fixedClock } from './context.ts';
 
 export interface TestStores {
   readonly ports: Pick<WirePorts, 'files' | 'blobs' | 'batches' | 'fileQuota'>;
@@ -16,14 +18,14 @@ export interface TestStores {
   close(): Promise<void>;
 }
 
-export async function openTestStores(): Promise<TestStores> {
+export async function openTestStores(clock: Clock = fixedClock()): Promise<TestStores> {
   const folder = mkdtempSync(join(tmpdir(), 'atelier-stores-'));
   const database = await openDatabase(':memory:');
   return {
     ports: {
       files: createFileStore(database),
       blobs: await openBlobStore(folder),
-      batches: createBatchStore(database),
+      batches: createBatchStore(database, { id: 'test', clock }),
       fileQuota: { maxFiles: 10_000, maxBytes: 100 * 1024 ** 3 },
     },
     database,

@@ -1,6 +1,7 @@
 /** API keys (hashes only) and one receipt a call. Token counts have a column each, so that sums need no JSON. */
 import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { countingType, countsUp, fractionType } from './dialect.ts';
 
 const TOKEN_COLUMNS = [
   'input_total',
@@ -29,7 +30,7 @@ export const keysAndReceipts: Migration = {
 
     let receipts = database.schema
       .createTable('receipts')
-      .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+      .addColumn('id', countingType(database), countsUp(database))
       // Not unique: a caller may send the same x-request-id twice, and both calls cost.
       .addColumn('request_id', 'text', (column) => column.notNull())
       .addColumn('protocol', 'text', (column) => column.notNull())
@@ -39,8 +40,8 @@ export const keysAndReceipts: Migration = {
       .addColumn('ending', 'text', (column) => column.notNull())
       .addColumn('error_code', 'text')
       .addColumn('started_at_ms', 'bigint', (column) => column.notNull())
-      .addColumn('total_ms', 'real', (column) => column.notNull())
-      .addColumn('first_token_ms', 'real')
+      .addColumn('total_ms', fractionType(database), (column) => column.notNull())
+      .addColumn('first_token_ms', fractionType(database))
       // {"kind": count}; null when no tool of ours ran.
       .addColumn('hosted_tools', 'text');
     for (const name of TOKEN_COLUMNS) receipts = receipts.addColumn(name, 'bigint', (column) => column.notNull());

@@ -1,13 +1,14 @@
 /** Facts of files; their bytes are blobs. */
 import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { countingType, countsUp } from './dialect.ts';
 
 export const files: Migration = {
   async up(database: Kysely<unknown>) {
     await database.schema
       .createTable('files')
       // Never given twice: it is told to clients as an id and orders lists.
-      .addColumn('sequence', 'integer', (column) => column.primaryKey().autoIncrement())
+      .addColumn('sequence', countingType(database), countsUp(database))
       .addColumn('file_id', 'text', (column) => column.notNull().unique())
       .addColumn('workspace_id', 'text', (column) => column.notNull())
       .addColumn('key_id', 'text', (column) => column.notNull())

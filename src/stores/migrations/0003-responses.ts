@@ -1,6 +1,7 @@
 /** Stored responses, conversations with their items, and the keys of what clients keep for us. */
 import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { bytesType, countingType, countsUp } from './dialect.ts';
 
 export const responses: Migration = {
   async up(database: Kysely<unknown>) {
@@ -42,7 +43,7 @@ export const responses: Migration = {
 
     await database.schema
       .createTable('conversation_items')
-      .addColumn('sequence', 'integer', (column) => column.primaryKey().autoIncrement())
+      .addColumn('sequence', countingType(database), countsUp(database))
       .addColumn('conversation_id', 'text', (column) =>
         column.notNull().references('conversations.conversation_id').onDelete('cascade'),
       )
@@ -59,7 +60,7 @@ export const responses: Migration = {
     await database.schema
       .createTable('sealing_keys')
       .addColumn('id', 'integer', (column) => column.primaryKey())
-      .addColumn('secret', 'blob', (column) => column.notNull())
+      .addColumn('secret', bytesType(database), (column) => column.notNull())
       .execute();
   },
 };

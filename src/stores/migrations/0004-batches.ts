@@ -1,6 +1,7 @@
 /** Batches with one row a result, and on receipts whether a call was part of one: such calls cost half. */
 import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { countingType, countsUp } from './dialect.ts';
 
 const TIMES = [
   'in_progress_at_ms',
@@ -16,7 +17,7 @@ export const batches: Migration = {
   async up(database: Kysely<unknown>) {
     let table = database.schema
       .createTable('batches')
-      .addColumn('sequence', 'integer', (column) => column.primaryKey().autoIncrement())
+      .addColumn('sequence', countingType(database), countsUp(database))
       .addColumn('batch_id', 'text', (column) => column.notNull().unique())
       .addColumn('workspace_id', 'text', (column) => column.notNull())
       .addColumn('key_id', 'text', (column) => column.notNull())

@@ -9,6 +9,8 @@ import { responses } from './0003-responses.ts';
 import { batches } from './0004-batches.ts';
 import { uploadsTasksTemporaryKeys } from './0005-uploads-tasks-temporary-keys.ts';
 import { charges } from './0006-charges.ts';
+import { platform } from './0007-platform.ts';
+import { usageSums } from './0008-usage-sums.ts';
 
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-keys-and-receipts': keysAndReceipts,
@@ -17,4 +19,6 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0004-batches': batches,
   '0005-uploads-tasks-temporary-keys': uploadsTasksTemporaryKeys,
   '0006-charges': charges,
+  '0007-platform': platform,
+  '0008-usage-sums': usageSums,
 };

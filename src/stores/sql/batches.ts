@@ -1,9 +1,11 @@
 /**
- * Batches in SQLite. A result is one row with its line as key: a line that was done twice, because a process died between
- * doing and writing, is kept once.
+ * Batches. A result is one row with its line as key: a line that was done twice, because a process died between doing and
+ * writing, is kept once.
  */
+import { type Expression, type ExpressionBuilder, type Selectable, type SqlBool, sql, type Transaction } from 'kysely';
 import type {
   BatchError,
+  BatchFilter,
   BatchResult,
   BatchState,
   BatchStatus,
@@ -11,56 +13,13 @@ import type {
   NewBatch,
   StoredBatch,
 } from '../../core/batches.ts';
+import type { Owner } from '../../core/ports.ts';
 import type { Database } from './database.ts';
-import type { BatchesTable, BatchResultsTable } from './tables.ts';
+import { ownerColumns, ownerOf } from './owners.ts';
+import { isForThis, type Server } from './servers.ts';
+import type { BatchesTable, Tables } from './tables.ts';
 
-type BatchRow = Omit<BatchesTable, 'sequence'> & { readonly sequence: number };
-
-/** Written by every change. */
-const STATE_COLUMNS = [
-  'status',
-  'errors',
-  'output_file_id',
-  'error_file_id',
-  'in_progress_at_ms',
-  'finalizing_at_ms',
-  'completed_at_ms',
-  'failed_at_ms',
-  'expired_at_ms',
-  'cancelling_at_ms',
-  'cancelled_at_ms',
-  'total',
-] as const satisfies readonly (keyof BatchesTable)[];
-
-const COLUMNS = [
-  'batch_id',
-  'workspace_id',
-  'key_id',
-  'key_name',
-  'endpoint',
-  'input_file_id',
-  'input_blob_id',
-  'completion_window',
-  'metadata',
-  'name',
-  'created_at_ms',
-  'expires_at_ms',
-  'completed',
-  'failed',
-  ...STATE_COLUMNS,
-] as const satisfies readonly (keyof BatchesTable)[];
-
-interface ListParameters {
-  readonly workspaceId: string;
-  readonly name: string | null;
-  /** JSON lists; null for all. */
-  readonly inputFileIds: string | null;
-  readonly statuses: string | null;
-  readonly from: number;
-  readonly to: number;
-  readonly before: number;
-  readonly limit: number;
-}
+type BatchRow = Selectable<BatchesTable>;
 
 const NEW_STATE: BatchState = {
   status: 'validating',
@@ -77,148 +36,215 @@ const NEW_STATE: BatchState = {
   total: 0,
 };
 
-/** The store of one database. */
-export function createBatchStore(database: Database): BatchStore {
-  return new SqliteBatchStore(database);
+const UNFINISHED: readonly BatchStatus[] = ['validating', 'in_progress', 'finalizing', 'cancelling'];
+
+/** The store of one database, for one of its servers. */
+export function createBatchStore(database: Database, server: Server): BatchStore {
+  return new SqlBatchStore(database, server);
 }
 
-class SqliteBatchStore implements BatchStore {
-  readonly #statements;
-  readonly #finish: BatchStore['finish'];
-  readonly #addResults: BatchStore['addResults'];
+class SqlBatchStore implements BatchStore {
+  readonly #queries: Database['queries'];
+  readonly #server: Server;
 
-  constructor({ sqlite }: Database) {
-    this.#statements = {
-      insert: sqlite.prepare<Omit<BatchRow, 'sequence'>>(
-        `INSERT INTO batches (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((column) => `@${column}`).join(', ')})`,
-      ),
-      byId: sqlite.prepare<[string], BatchRow>('SELECT * FROM batches WHERE batch_id = ?'),
-      list: sqlite.prepare<ListParameters, BatchRow>(
-        `SELECT * FROM batches
-         WHERE workspace_id = @workspaceId AND sequence < @before AND created_at_ms BETWEEN @from AND @to
-           AND (@name IS NULL OR instr(name, @name) > 0)
-           AND (@inputFileIds IS NULL OR input_file_id IN (SELECT value FROM json_each(@inputFileIds)))
-           AND (@statuses IS NULL OR status IN (SELECT value FROM json_each(@statuses)))
-         ORDER BY sequence DESC LIMIT @limit`,
-      ),
-      unfinished: sqlite.prepare<[], BatchRow>(
-        `SELECT * FROM batches WHERE status NOT IN ('completed', 'failed', 'expired', 'cancelled') ORDER BY sequence`,
-      ),
-      update: sqlite.prepare<Pick<BatchRow, (typeof STATE_COLUMNS)[number]> & { batchId: string; from: string }>(
-        `UPDATE batches SET ${STATE_COLUMNS.map((column) => `${column} = @${column}`).join(', ')}
-         WHERE batch_id = @batchId AND status = @from`,
-      ),
-      addResult: sqlite.prepare<BatchResultsTable>(
-        `INSERT OR IGNORE INTO batch_results (batch_id, line, is_failure, text)
-         VALUES (@batch_id, @line, @is_failure, @text)`,
-      ),
-      count: sqlite.prepare<[number, number, string]>(
-        'UPDATE batches SET completed = completed + ?, failed = failed + ? WHERE batch_id = ?',
-      ),
-      results: sqlite.prepare<[string, number, number, number], BatchResultsTable>(
-        `SELECT * FROM batch_results WHERE batch_id = ? AND is_failure = ? AND line > ? ORDER BY line LIMIT ?`,
-      ),
-      doneLines: sqlite.prepare<[string], number>('SELECT line FROM batch_results WHERE batch_id = ?').pluck(),
-      // So that the copy of the input belongs to nobody, even if the process dies before it is deleted.
-      dropInput: sqlite.prepare<[string]>(`UPDATE batches SET input_blob_id = '' WHERE batch_id = ?`),
-      dropResults: sqlite.prepare<[string]>('DELETE FROM batch_results WHERE batch_id = ?'),
-    };
-    this.#finish = sqlite.transaction((batchId, from, changes) => {
-      if (!this.update(batchId, from, changes)) return false;
-      this.#statements.dropResults.run(batchId);
-      this.#statements.dropInput.run(batchId);
+  constructor({ queries }: Database, server: Server) {
+    this.#queries = queries;
+    this.#server = server;
+  }
+
+  async create(batch: NewBatch): Promise<StoredBatch> {
+    const { account } = batch;
+    await this.#queries
+      .insertInto('batches')
+      .values({
+        batch_id: batch.batchId,
+        ...ownerColumns(account),
+        key_id: account.keyId,
+        key_name: account.name,
+        endpoint: batch.endpoint,
+        input_file_id: batch.inputFileId,
+        input_blob_id: batch.inputBlobId,
+        completion_window: batch.completionWindow,
+        metadata: batch.metadata && JSON.stringify(batch.metadata),
+        name: batch.metadata?.ds_name ?? null,
+        created_at_ms: batch.createdAtMs,
+        expires_at_ms: batch.expiresAtMs,
+        completed: 0,
+        failed: 0,
+        owner: this.#server.id,
+        ...stateColumnsOf(NEW_STATE),
+      })
+      .execute();
+    return { ...batch, ...NEW_STATE, completed: 0, failed: 0 };
+  }
+
+  async find(owner: Owner, batchId: string): Promise<StoredBatch | undefined> {
+    const row = await this.#rowOf(owner, batchId);
+    return row && storedBatchOf(row);
+  }
+
+  #rowOf(owner: Owner, batchId: string): Promise<BatchRow | undefined> {
+    return this.#queries
+      .selectFrom('batches')
+      .selectAll()
+      .where('batch_id', '=', batchId)
+      .where(({ and }) => and(ownerColumns(owner)))
+      .executeTakeFirst();
+  }
+
+  async list(owner: Owner, filter: BatchFilter): ReturnType<BatchStore['list']> {
+    const { afterBatchId, limit } = filter;
+    const after = afterBatchId === undefined ? undefined : await this.#rowOf(owner, afterBatchId);
+    if (afterBatchId !== undefined && !after) return { batches: [], hasMore: false };
+    const rows = await this.#queries
+      .selectFrom('batches')
+      .selectAll()
+      .where(({ and }) => and(ownerColumns(owner)))
+      .where((where) => where.and([...matches(where, filter)]))
+      .$if(after !== undefined, (query) => query.where('sequence', '<', after?.sequence ?? 0))
+      .orderBy('sequence', 'desc')
+      .limit(limit + 1)
+      .execute();
+    return { batches: rows.slice(0, limit).map(storedBatchOf), hasMore: rows.length > limit };
+  }
+
+  async claimUnfinished(): Promise<readonly StoredBatch[]> {
+    const { id } = this.#server;
+    await this.#queries
+      .updateTable('batches')
+      .set({ owner: id })
+      .where('status', 'in', UNFINISHED)
+      .where('owner', '!=', id)
+      .where((where) => isForThis(this.#server, where))
+      .execute();
+    const rows = await this.#queries
+      .selectFrom('batches')
+      .selectAll()
+      .where('status', 'in', UNFINISHED)
+      .where('owner', '=', id)
+      .orderBy('sequence')
+      .execute();
+    return rows.map(storedBatchOf);
+  }
+
+  update(batchId: string, from: BatchStatus, changes: Partial<BatchState>): Promise<boolean> {
+    return update(this.#queries, batchId, from, stateColumnsOf(changes));
+  }
+
+  finish(batchId: string, from: BatchStatus, changes: Partial<BatchState>): Promise<boolean> {
+    return this.#queries.transaction().execute(async (transaction) => {
+      // Without its input, whose copy belongs to nobody then, even if the process dies before it is deleted.
+      if (!(await update(transaction, batchId, from, { ...stateColumnsOf(changes), input_blob_id: '' }))) return false;
+      await transaction.deleteFrom('batch_results').where('batch_id', '=', batchId).execute();
       return true;
     });
-    this.#addResults = sqlite.transaction((batchId, results) => this.#insertResults(batchId, results));
   }
 
-  create(batch: NewBatch): StoredBatch {
-    const stored = { ...batch, ...NEW_STATE, completed: 0, failed: 0 };
-    this.#statements.insert.run({
-      batch_id: batch.batchId,
-      workspace_id: batch.account.workspaceId,
-      key_id: batch.account.keyId,
-      key_name: batch.account.name,
-      endpoint: batch.endpoint,
-      input_file_id: batch.inputFileId,
-      input_blob_id: batch.inputBlobId,
-      completion_window: batch.completionWindow,
-      metadata: batch.metadata && JSON.stringify(batch.metadata),
-      name: batch.metadata?.ds_name ?? null,
-      created_at_ms: batch.createdAtMs,
-      expires_at_ms: batch.expiresAtMs,
-      completed: 0,
-      failed: 0,
-      ...stateColumnsOf(stored),
+  async addResults(batchId: string, results: readonly BatchResult[]): Promise<void> {
+    if (results.length === 0) return;
+    const rows = results.map(({ line, isFailure, text }) => ({
+      batch_id: batchId,
+      line,
+      is_failure: isFailure ? 1 : 0,
+      text,
+    }));
+    await this.#queries.transaction().execute(async (transaction) => {
+      const added = await transaction
+        .insertInto('batch_results')
+        .values(rows)
+        .onConflict((conflict) => conflict.doNothing())
+        .returning('is_failure')
+        .execute();
+      const failed = added.filter((row) => row.is_failure === 1).length;
+      await transaction
+        .updateTable('batches')
+        .set((columns) => ({
+          completed: columns('completed', '+', added.length - failed),
+          failed: columns('failed', '+', failed),
+        }))
+        .where('batch_id', '=', batchId)
+        .execute();
     });
-    return stored;
   }
 
-  find(workspaceId: string, batchId: string): StoredBatch | undefined {
-    const row = this.#statements.byId.get(batchId);
-    return row?.workspace_id === workspaceId ? storedBatchOf(row) : undefined;
+  async results(
+    batchId: string,
+    isFailure: boolean,
+    afterLine: number,
+    limit: number,
+  ): Promise<readonly BatchResult[]> {
+    const rows = await this.#queries
+      .selectFrom('batch_results')
+      .select(['line', 'text'])
+      .where('batch_id', '=', batchId)
+      .where('is_failure', '=', isFailure ? 1 : 0)
+      .where('line', '>', afterLine)
+      .orderBy('line')
+      .limit(limit)
+      .execute();
+    return rows.map(({ line, text }) => ({ line, isFailure, text }));
   }
 
-  list: BatchStore['list'] = (workspaceId, filter) => {
-    const { name, inputFileIds, statuses, afterBatchId, limit } = filter;
-    const after = afterBatchId === undefined ? undefined : this.#statements.byId.get(afterBatchId);
-    if (afterBatchId !== undefined && after?.workspace_id !== workspaceId) return { batches: [], hasMore: false };
-    const rows = this.#statements.list.all({
-      workspaceId,
-      name: name ?? null,
-      inputFileIds: inputFileIds ? JSON.stringify(inputFileIds) : null,
-      statuses: statuses ? JSON.stringify(statuses) : null,
-      from: filter.createdAfterMs ?? 0,
-      to: filter.createdBeforeMs ?? Number.MAX_SAFE_INTEGER,
-      before: after?.sequence ?? Number.MAX_SAFE_INTEGER,
-      limit: limit + 1,
-    });
-    return { batches: rows.slice(0, limit).map(storedBatchOf), hasMore: rows.length > limit };
-  };
-
-  unfinished(): readonly StoredBatch[] {
-    return this.#statements.unfinished.all().map(storedBatchOf);
-  }
-
-  update(batchId: string, from: BatchStatus, changes: Partial<BatchState>): boolean {
-    const row = this.#statements.byId.get(batchId);
-    if (!row) return false;
-    const state = stateColumnsOf({ ...storedBatchOf(row), ...changes });
-    return this.#statements.update.run({ ...state, batchId, from }).changes > 0;
-  }
-
-  finish(batchId: string, from: BatchStatus, changes: Partial<BatchState>): boolean {
-    return this.#finish(batchId, from, changes);
-  }
-
-  addResults(batchId: string, results: readonly BatchResult[]): void {
-    this.#addResults(batchId, results);
-  }
-
-  results(batchId: string, isFailure: boolean, afterLine: number, limit: number): readonly BatchResult[] {
-    return this.#statements.results
-      .all(batchId, isFailure ? 1 : 0, afterLine, limit)
-      .map(({ line, text }) => ({ line, isFailure, text }));
-  }
-
-  doneLines(batchId: string): ReadonlySet<number> {
-    return new Set(this.#statements.doneLines.all(batchId));
-  }
-
-  #insertResults(batchId: string, results: readonly BatchResult[]): void {
-    let completed = 0;
-    let failed = 0;
-    for (const { line, isFailure, text } of results) {
-      const row = { batch_id: batchId, line, is_failure: isFailure ? 1 : 0, text };
-      if (this.#statements.addResult.run(row).changes === 0) continue;
-      if (isFailure) failed++;
-      else completed++;
-    }
-    this.#statements.count.run(completed, failed, batchId);
+  async doneLines(batchId: string): Promise<ReadonlySet<number>> {
+    const rows = await this.#queries
+      .selectFrom('batch_results')
+      .select('line')
+      .where('batch_id', '=', batchId)
+      .execute();
+    return new Set(rows.map(({ line }) => line));
   }
 }
 
-function stateColumnsOf(state: BatchState): Pick<BatchRow, (typeof STATE_COLUMNS)[number]> {
+async function update(
+  queries: Database['queries'] | Transaction<Tables>,
+  batchId: string,
+  from: BatchStatus,
+  columns: Partial<StateColumns> & { readonly input_blob_id?: string },
+): Promise<boolean> {
+  const { numUpdatedRows } = await queries
+    .updateTable('batches')
+    .set(columns)
+    .where('batch_id', '=', batchId)
+    .where('status', '=', from)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
+}
+
+function* matches(
+  where: ExpressionBuilder<Tables, 'batches'>,
+  { name, inputFileIds, statuses, createdAfterMs, createdBeforeMs }: BatchFilter,
+): Generator<Expression<SqlBool>> {
+  // Postgres knows no empty list.
+  const isAmong = (column: 'input_file_id' | 'status', values: readonly string[]): Expression<SqlBool> =>
+    values.length === 0 ? sql<SqlBool>`false` : where(column, 'in', values);
+  // Both databases have a function that finds a text in another, under different names; this they say alike.
+  if (name !== undefined && name !== '') yield sql<SqlBool>`replace(name, ${name}, '') <> name`;
+  if (inputFileIds) yield isAmong('input_file_id', inputFileIds);
+  if (statuses) yield isAmong('status', statuses);
+  if (createdAfterMs !== undefined) yield where('created_at_ms', '>=', createdAfterMs);
+  if (createdBeforeMs !== undefined) yield where('created_at_ms', '<=', createdBeforeMs);
+}
+
+type StateColumns = Pick<
+  BatchRow,
+  | 'status'
+  | 'errors'
+  | 'output_file_id'
+  | 'error_file_id'
+  | 'in_progress_at_ms'
+  | 'finalizing_at_ms'
+  | 'completed_at_ms'
+  | 'failed_at_ms'
+  | 'expired_at_ms'
+  | 'cancelling_at_ms'
+  | 'cancelled_at_ms'
+  | 'total'
+>;
+
+function stateColumnsOf(state: BatchState): StateColumns;
+function stateColumnsOf(state: Partial<BatchState>): Partial<StateColumns>;
+/** What is undefined is not written. */
+function stateColumnsOf(state: Partial<BatchState>): Partial<StateColumns> {
   return {
     status: state.status,
     errors: state.errors && JSON.stringify(state.errors),
@@ -238,7 +264,7 @@ function stateColumnsOf(state: BatchState): Pick<BatchRow, (typeof STATE_COLUMNS
 function storedBatchOf(row: BatchRow): StoredBatch {
   return {
     batchId: row.batch_id,
-    account: { keyId: row.key_id, name: row.key_name, workspaceId: row.workspace_id },
+    account: { keyId: row.key_id, name: row.key_name, ...ownerOf(row) },
     endpoint: row.endpoint,
     inputFileId: row.input_file_id,
     inputBlobId: row.input_blob_id,

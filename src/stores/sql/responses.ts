@@ -1,53 +1,40 @@
-/** Responses in SQLite. */
-import type { Clock } from '../../core/ports.ts';
-import type { ResponseBody, ResponseStore, StoredItem, StoredResponse } from '../../core/responses.ts';
+/** Responses. */
+import type { Selectable } from 'kysely';
+import type { Owner } from '../../core/ports.ts';
+import type { ResponseBody, ResponseStatus, ResponseStore, StoredItem, StoredResponse } from '../../core/responses.ts';
 import type { Database } from './database.ts';
+import { ownerColumns, ownerOf } from './owners.ts';
+import { isForThis, type Server } from './servers.ts';
 import type { ResponsesTable } from './tables.ts';
 
-/** The store of one database. */
-export function createResponseStore({ sqlite }: Database, clock: Clock): ResponseStore {
-  const insert = sqlite.prepare<Omit<ResponsesTable, 'thread_id' | 'is_deleted'>>(
-    `INSERT INTO responses (response_id, workspace_id, previous_response_id, thread_id, conversation_id,
-       conversation_up_to, status, created_at_ms, expires_at_ms, input, body, events)
-     VALUES (@response_id, @workspace_id, @previous_response_id,
-       COALESCE((SELECT thread_id FROM responses WHERE response_id = @previous_response_id), @response_id),
-       @conversation_id, @conversation_up_to, @status, @created_at_ms, @expires_at_ms, @input, @body, @events)`,
-  );
-  const update = sqlite.prepare<[string, string, string | null, string]>(
-    'UPDATE responses SET status = ?, body = ?, events = ? WHERE response_id = ?',
-  );
-  const find = sqlite.prepare<[string, string, number], ResponsesTable>(
-    'SELECT * FROM responses WHERE response_id = ? AND workspace_id = ? AND is_deleted = 0 AND expires_at_ms > ?',
-  );
-  const chain = sqlite.prepare<[string, string, number], ResponsesTable>(
-    `WITH RECURSIVE chain (response_id, previous_response_id, depth) AS (
-       SELECT response_id, previous_response_id, 0 FROM responses
-         WHERE response_id = ? AND workspace_id = ? AND is_deleted = 0 AND expires_at_ms > ?
-       UNION ALL
-       SELECT earlier.response_id, earlier.previous_response_id, chain.depth + 1
-         FROM chain JOIN responses AS earlier ON earlier.response_id = chain.previous_response_id
-     )
-     SELECT responses.* FROM chain JOIN responses USING (response_id) ORDER BY chain.depth DESC`,
-  );
-  const isContinued = sqlite
-    .prepare<[string], number>('SELECT 1 FROM responses WHERE previous_response_id = ?')
-    .pluck();
-  const hide = sqlite.prepare<[string]>('UPDATE responses SET is_deleted = 1, events = NULL WHERE response_id = ?');
-  const remove = sqlite.prepare<[string]>('DELETE FROM responses WHERE response_id = ?');
-  const unfinished = sqlite.prepare<[], ResponsesTable>(
-    "SELECT * FROM responses WHERE status IN ('queued', 'in_progress')",
-  );
-  const deleteExpired = sqlite.prepare<[number, number]>(
-    `DELETE FROM responses WHERE expires_at_ms <= ? AND NOT EXISTS (
-       SELECT 1 FROM responses AS alive WHERE alive.thread_id = responses.thread_id AND alive.expires_at_ms > ?
-     )`,
-  );
-  return {
-    create: (response) =>
-      void insert.run({
-        response_id: response.responseId,
-        workspace_id: response.workspaceId,
-        previous_response_id: response.previousResponseId ?? null,
+const UNFINISHED: readonly ResponseStatus[] = ['queued', 'in_progress'];
+
+/** The store of one database, for one of its servers. */
+export function createResponseStore(database: Database, server: Server): ResponseStore {
+  return new SqlResponseStore(database, server);
+}
+
+class SqlResponseStore implements ResponseStore {
+  readonly #queries: Database['queries'];
+  readonly #server: Server;
+
+  constructor({ queries }: Database, server: Server) {
+    this.#queries = queries;
+    this.#server = server;
+  }
+
+  async create(response: StoredResponse): Promise<void> {
+    const { responseId, previousResponseId = null } = response;
+    await this.#queries
+      .insertInto('responses')
+      .values(({ selectFrom, fn, val }) => ({
+        response_id: responseId,
+        ...ownerColumns(response),
+        previous_response_id: previousResponseId,
+        thread_id: fn.coalesce(
+          selectFrom('responses').select('thread_id').where('response_id', '=', previousResponseId),
+          val(responseId),
+        ),
         conversation_id: response.conversation?.conversationId ?? null,
         conversation_up_to: response.conversation?.upToSequence ?? null,
         status: response.body.status,
@@ -56,33 +43,130 @@ export function createResponseStore({ sqlite }: Database, clock: Clock): Respons
         input: JSON.stringify(response.input),
         body: JSON.stringify(response.body),
         events: response.events ? JSON.stringify(response.events) : null,
-      }),
-    update: (responseId, { body, events }) =>
-      void update.run(body.status, JSON.stringify(body), events ? JSON.stringify(events) : null, responseId),
-    find: (workspaceId, responseId) => {
-      const row = find.get(responseId, workspaceId, clock.now());
-      return row && storedResponseOf(row);
-    },
-    chain: (workspaceId, responseId) => chain.all(responseId, workspaceId, clock.now()).map(storedResponseOf),
-    delete: (workspaceId, responseId) => {
-      if (!find.get(responseId, workspaceId, clock.now())) return false;
-      if (isContinued.get(responseId)) hide.run(responseId);
-      else remove.run(responseId);
+        owner: this.#server.id,
+      }))
+      .execute();
+  }
+
+  async update(responseId: string, { body, events }: Pick<StoredResponse, 'body' | 'events'>): Promise<boolean> {
+    const { numUpdatedRows } = await this.#queries
+      .updateTable('responses')
+      .set({
+        status: body.status,
+        body: JSON.stringify(body),
+        events: events ? JSON.stringify(events) : null,
+      })
+      .where('response_id', '=', responseId)
+      .where('status', 'in', UNFINISHED)
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  async find(owner: Owner, responseId: string): Promise<StoredResponse | undefined> {
+    const row = await this.#live(owner, responseId).executeTakeFirst();
+    return row && storedResponseOf(row);
+  }
+
+  #live(owner: Owner, responseId: string) {
+    return this.#queries
+      .selectFrom('responses')
+      .selectAll()
+      .where('response_id', '=', responseId)
+      .where(({ and }) => and(ownerColumns(owner)))
+      .where('is_deleted', '=', 0)
+      .where('expires_at_ms', '>', this.#server.clock.now());
+  }
+
+  async chain(owner: Owner, responseId: string): Promise<readonly StoredResponse[]> {
+    const rows = await this.#queries
+      .withRecursive('chain(response_id, previous_response_id, depth)', (queries) =>
+        queries
+          .selectFrom(this.#live(owner, responseId).as('last'))
+          .select(({ lit }) => ['last.response_id', 'last.previous_response_id', lit(0).as('depth')])
+          .unionAll(
+            queries
+              .selectFrom('chain')
+              .innerJoin('responses as earlier', 'earlier.response_id', 'chain.previous_response_id')
+              .select((columns) => [
+                'earlier.response_id',
+                'earlier.previous_response_id',
+                columns('chain.depth', '+', columns.lit(1)).as('depth'),
+              ]),
+          ),
+      )
+      .selectFrom('chain')
+      .innerJoin('responses', 'responses.response_id', 'chain.response_id')
+      .selectAll('responses')
+      .orderBy('chain.depth', 'desc')
+      .execute();
+    return rows.map(storedResponseOf);
+  }
+
+  /** Hidden first, then taken out unless something continues it: what is hidden stays part of that one's history. */
+  delete(owner: Owner, responseId: string): Promise<boolean> {
+    return this.#queries.transaction().execute(async (transaction) => {
+      const { numUpdatedRows } = await transaction
+        .updateTable('responses')
+        .set({ is_deleted: 1, events: null })
+        .where('response_id', '=', responseId)
+        .where(({ and }) => and(ownerColumns(owner)))
+        .where('is_deleted', '=', 0)
+        .where('expires_at_ms', '>', this.#server.clock.now())
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return false;
+      await transaction
+        .deleteFrom('responses')
+        .where('response_id', '=', responseId)
+        .where(({ not, exists, selectFrom }) =>
+          not(
+            exists(
+              selectFrom('responses as later')
+                .select('later.response_id')
+                .where('later.previous_response_id', '=', responseId),
+            ),
+          ),
+        )
+        .execute();
       return true;
-    },
-    unfinished: () => unfinished.all().map(storedResponseOf),
-    deleteExpired: (nowMs) => void deleteExpired.run(nowMs, nowMs),
-  };
+    });
+  }
+
+  async unfinished(): Promise<readonly StoredResponse[]> {
+    const rows = await this.#queries
+      .selectFrom('responses')
+      .selectAll()
+      .where('status', 'in', UNFINISHED)
+      .where((where) => isForThis(this.#server, where))
+      .execute();
+    return rows.map(storedResponseOf);
+  }
+
+  async deleteExpired(nowMs: number): Promise<void> {
+    await this.#queries
+      .deleteFrom('responses')
+      .where('expires_at_ms', '<=', nowMs)
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('responses as alive')
+              .select('alive.response_id')
+              .whereRef('alive.thread_id', '=', 'responses.thread_id')
+              .where('alive.expires_at_ms', '>', nowMs),
+          ),
+        ),
+      )
+      .execute();
+  }
 }
 
-function storedResponseOf(row: ResponsesTable): StoredResponse {
+function storedResponseOf(row: Selectable<ResponsesTable>): StoredResponse {
   const conversation =
     row.conversation_id === null
       ? undefined
       : { conversationId: row.conversation_id, upToSequence: row.conversation_up_to ?? 0 };
   return {
     responseId: row.response_id,
-    workspaceId: row.workspace_id,
+    ...ownerOf(row),
     previousResponseId: row.previous_response_id ?? undefined,
     conversation,
     createdAtMs: row.created_at_ms,

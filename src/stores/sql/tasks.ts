@@ -1,71 +1,75 @@
-/** Asynchronous tasks in SQLite. */
-import type { StoredTask, TaskStatus, TaskStore } from '../../core/tasks.ts';
+/** Asynchronous tasks. */
+import type { SelectQueryBuilder } from 'kysely';
+import type { StoredTask, TaskFilter, TaskStatus, TaskStore } from '../../core/tasks.ts';
 import type { Database } from './database.ts';
-import type { TasksTable } from './tables.ts';
-
-interface ListParameters {
-  readonly workspaceId: string;
-  readonly from: number;
-  readonly to: number;
-  readonly model: string | null;
-  readonly status: string | null;
-  readonly keyId: string | null;
-}
-
-const MATCHES = `workspace_id = @workspaceId AND created_at_ms BETWEEN @from AND @to
-  AND (@model IS NULL OR model = @model)
-  AND (@status IS NULL OR status = @status)
-  AND (@keyId IS NULL OR key_id = @keyId)`;
+import { ownerColumns, ownerOf } from './owners.ts';
+import type { Tables, TasksTable } from './tables.ts';
 
 /** The store of one database. */
-export function createTaskStore({ sqlite }: Database): TaskStore {
-  const insert = sqlite.prepare<TasksTable>(
-    `INSERT INTO tasks (task_id, workspace_id, key_id, request_id, model, api, status, created_at_ms, started_at_ms,
-       ended_at_ms, metrics, output, usage)
-     VALUES (@task_id, @workspace_id, @key_id, @request_id, @model, @api, @status, @created_at_ms, @started_at_ms,
-       @ended_at_ms, @metrics, @output, @usage)`,
-  );
-  const find = sqlite.prepare<[string, string], TasksTable>(
-    'SELECT * FROM tasks WHERE workspace_id = ? AND task_id = ?',
-  );
-  const list = sqlite.prepare<ListParameters & { limit: number; offset: number }, TasksTable>(
-    `SELECT * FROM tasks WHERE ${MATCHES} ORDER BY created_at_ms DESC, rowid DESC LIMIT @limit OFFSET @offset`,
-  );
-  const count = sqlite.prepare<ListParameters, number>(`SELECT count(*) FROM tasks WHERE ${MATCHES}`).pluck();
-  const cancel = sqlite.prepare<[number, string, string]>(
-    `UPDATE tasks SET status = 'CANCELED', ended_at_ms = ?
-     WHERE workspace_id = ? AND task_id = ? AND status = 'PENDING'`,
-  );
-  const removeEnded = sqlite.prepare<[number]>('DELETE FROM tasks WHERE ended_at_ms < ?');
+export function createTaskStore({ queries }: Database): TaskStore {
   return {
-    create: (task) => void insert.run(rowOf(task)),
-    find: (workspaceId, taskId) => {
-      const row = find.get(workspaceId, taskId);
+    create: async (task) => {
+      await queries.insertInto('tasks').values(rowOf(task)).execute();
+    },
+    find: async (owner, taskId) => {
+      const row = await queries
+        .selectFrom('tasks')
+        .selectAll()
+        .where(({ and }) => and(ownerColumns(owner)))
+        .where('task_id', '=', taskId)
+        .executeTakeFirst();
       return row && storedTaskOf(row);
     },
-    list: (workspaceId, filter) => {
-      const parameters: ListParameters = {
-        workspaceId,
-        from: filter.createdFromMs,
-        to: filter.createdToMs ?? Number.MAX_SAFE_INTEGER,
-        model: filter.model ?? null,
-        status: filter.status ?? null,
-        keyId: filter.keyId ?? null,
-      };
-      return {
-        tasks: list.all({ ...parameters, limit: filter.limit, offset: filter.offset }).map(storedTaskOf),
-        total: count.get(parameters) ?? 0,
-      };
+    list: async (owner, filter) => {
+      const found = matching(
+        queries.selectFrom('tasks').where(({ and }) => and(ownerColumns(owner))),
+        filter,
+      );
+      const [rows, { total }] = await Promise.all([
+        found
+          .selectAll()
+          // Of those of one millisecond any order will do, as long as it is the same on every page.
+          .orderBy('created_at_ms', 'desc')
+          .orderBy('task_id', 'desc')
+          .limit(filter.limit)
+          .offset(filter.offset)
+          .execute(),
+        found.select(({ fn }) => fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
+      ]);
+      return { tasks: rows.map(storedTaskOf), total };
     },
-    cancel: (workspaceId, taskId, nowMs) => cancel.run(nowMs, workspaceId, taskId).changes > 0,
-    removeEnded: (endedBeforeMs) => void removeEnded.run(endedBeforeMs),
+    cancel: async (owner, taskId, nowMs) => {
+      const { numUpdatedRows } = await queries
+        .updateTable('tasks')
+        .set({ status: 'CANCELED', ended_at_ms: nowMs })
+        .where(({ and }) => and(ownerColumns(owner)))
+        .where('task_id', '=', taskId)
+        .where('status', '=', 'PENDING')
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    },
+    removeEnded: async (endedBeforeMs) => {
+      await queries.deleteFrom('tasks').where('ended_at_ms', '<', endedBeforeMs).execute();
+    },
   };
+}
+
+function matching<Output>(
+  tasks: SelectQueryBuilder<Tables, 'tasks', Output>,
+  { createdFromMs, createdToMs, model, status, keyId }: TaskFilter,
+): SelectQueryBuilder<Tables, 'tasks', Output> {
+  let query = tasks.where('created_at_ms', '>=', createdFromMs);
+  if (createdToMs !== undefined) query = query.where('created_at_ms', '<=', createdToMs);
+  if (model !== undefined) query = query.where('model', '=', model);
+  if (status !== undefined) query = query.where('status', '=', status);
+  if (keyId !== undefined) query = query.where('key_id', '=', keyId);
+  return query;
 }
 
 function rowOf(task: StoredTask): TasksTable {
   return {
     task_id: task.taskId,
-    workspace_id: task.workspaceId,
+    ...ownerColumns(task),
     key_id: task.keyId,
     request_id: task.requestId,
     model: task.model,
@@ -83,7 +87,7 @@ function rowOf(task: StoredTask): TasksTable {
 function storedTaskOf(row: TasksTable): StoredTask {
   return {
     taskId: row.task_id,
-    workspaceId: row.workspace_id,
+    ...ownerOf(row),
     keyId: row.key_id,
     requestId: row.request_id,
     model: row.model,

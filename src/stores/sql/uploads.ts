@@ -1,44 +1,43 @@
-/** Facts of temporary uploads in SQLite. */
+/** Facts of temporary uploads. */
 import type { StoredUpload, UploadStore } from '../../core/uploads.ts';
 import type { Database } from './database.ts';
+import { ownerColumns, ownerOf } from './owners.ts';
 import type { UploadsTable } from './tables.ts';
 
 /** The store of one database. */
-export function createUploadStore({ sqlite }: Database): UploadStore {
-  const insert = sqlite.prepare<UploadsTable>(
-    `INSERT INTO uploads (key, workspace_id, model, content_type, bytes, blob_id, expires_at_ms)
-     VALUES (@key, @workspace_id, @model, @content_type, @bytes, @blob_id, @expires_at_ms)
-     ON CONFLICT (key) DO NOTHING`,
-  );
-  const find = sqlite.prepare<[string], UploadsTable>('SELECT * FROM uploads WHERE key = ?');
-  const blobIds = sqlite.prepare<[], string>('SELECT blob_id FROM uploads').pluck();
-  const takeExpired = sqlite.prepare<[number], UploadsTable>(
-    'DELETE FROM uploads WHERE expires_at_ms <= ? RETURNING *',
-  );
+export function createUploadStore({ queries }: Database): UploadStore {
   return {
-    create: (upload) =>
-      insert.run({
-        key: upload.key,
-        workspace_id: upload.workspaceId,
-        model: upload.model,
-        content_type: upload.contentType,
-        bytes: upload.bytes,
-        blob_id: upload.blobId,
-        expires_at_ms: upload.expiresAtMs,
-      }).changes > 0,
-    find: (key) => {
-      const row = find.get(key);
+    create: async (upload) => {
+      const { numInsertedOrUpdatedRows = 0n } = await queries
+        .insertInto('uploads')
+        .values({
+          key: upload.key,
+          ...ownerColumns(upload),
+          model: upload.model,
+          content_type: upload.contentType,
+          bytes: upload.bytes,
+          blob_id: upload.blobId,
+          expires_at_ms: upload.expiresAtMs,
+        })
+        .onConflict((conflict) => conflict.column('key').doNothing())
+        .executeTakeFirst();
+      return numInsertedOrUpdatedRows > 0n;
+    },
+    find: async (key) => {
+      const row = await queries.selectFrom('uploads').selectAll().where('key', '=', key).executeTakeFirst();
       return row && storedUploadOf(row);
     },
-    blobIds: () => new Set(blobIds.all()),
-    takeExpired: (nowMs) => takeExpired.all(nowMs).map(storedUploadOf),
+    takeExpired: async (nowMs) => {
+      const rows = await queries.deleteFrom('uploads').where('expires_at_ms', '<=', nowMs).returningAll().execute();
+      return rows.map(storedUploadOf);
+    },
   };
 }
 
 function storedUploadOf(row: UploadsTable): StoredUpload {
   return {
     key: row.key,
-    workspaceId: row.workspace_id,
+    ...ownerOf(row),
     model: row.model,
     contentType: row.content_type,
     bytes: row.bytes,
