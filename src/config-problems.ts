@@ -5,7 +5,8 @@ import { didYouMean, type SettingPath, type SettingsSource } from './config-sour
 /** What can be set, for suggestions. */
 export interface KnownSettings {
   readonly settings: readonly Setting[];
-  readonly upstreamKeys: readonly string[];
+  /** Settings inside lists and maps; `*` in a path is any index or name. */
+  readonly inner: readonly Pick<Setting, 'path' | 'default' | 'sentence'>[];
 }
 
 /** One setting of the schema. */
@@ -27,7 +28,7 @@ export function problemsOf(
   const at = issue.path as SettingPath;
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey([...at, key], sources, known));
   const source = sourceOf(at, sources);
-  const leaf = known.settings.find((each) => each.path.every((key, index) => at[index] === key));
+  const leaf = settingAt(at, known);
   const got = isSecret(at) ? '' : gotText(at, sources);
   const fix = leaf
     ? `${leaf.sentence}${leaf.default === undefined ? '' : ` Default: ${show(leaf.default)}.`}`
@@ -36,23 +37,43 @@ export function problemsOf(
   return [`${source?.locate(at) ?? 'the settings'}: ${at.join('.')} ${reason}${got}. Fix: ${fix}`];
 }
 
-function unknownKey(
+/** The setting of a path: the innermost that is described, or the one that holds it. */
+function settingAt(
   at: SettingPath,
-  sources: readonly SettingsSource[],
-  { settings, upstreamKeys }: KnownSettings,
-): string {
+  { settings, inner }: KnownSettings,
+): Pick<Setting, 'default' | 'sentence'> | undefined {
+  const holds = ({ path }: Pick<Setting, 'path'>): boolean =>
+    path.every((key, index) => key === '*' || at[index] === key);
+  const [innermost] = inner
+    .filter((each) => each.path.length <= at.length && holds(each))
+    .sort((a, b) => b.path.length - a.path.length);
+  return innermost ?? settings.find(holds);
+}
+
+function unknownKey(at: SettingPath, sources: readonly SettingsSource[], known: KnownSettings): string {
   const name = at.join('.');
   const last = String(at.at(-1));
-  const names = settings.map((leaf) => leaf.name);
+  const names = known.settings.map((leaf) => leaf.name);
   const groups = [...new Set(names.map((each) => each.split('.')[0] ?? each))];
+  const beside = siblingsOf(at, known);
   const guess =
-    at[0] === 'upstreams'
-      ? didYouMean(last, upstreamKeys)
+    beside.length > 0
+      ? didYouMean(last, beside)
       : (didYouMean(name, [...names, ...groups]) ??
         names.find((each) => each.split('.').at(-1)?.toLowerCase() === last.toLowerCase()));
-  const known = at[0] === 'upstreams' ? upstreamKeys : at.length === 1 ? groups : names;
-  const fix = guess ? `did you mean ${guess}?` : `known settings are ${known.join(', ')}.`;
+  const candidates = beside.length > 0 ? beside : at.length === 1 ? groups : names;
+  const fix = guess ? `did you mean ${guess}?` : `known settings are ${candidates.join(', ')}.`;
   return `${sourceOf(at, sources)?.locate(at) ?? 'the settings'}: ${name} is not a setting. Fix: ${fix}`;
+}
+
+/** Keys that may stand in the same map, inside a list or a map. */
+function siblingsOf(at: SettingPath, { inner }: KnownSettings): string[] {
+  return inner
+    .filter(
+      ({ path }) =>
+        path.length === at.length && path.slice(0, -1).every((key, index) => key === '*' || at[index] === key),
+    )
+    .map(({ path }) => String(path.at(-1)));
 }
 
 /** The winning source of a path: the last one that has it, or else that has the nearest thing above it. */

@@ -46,6 +46,52 @@ describe('replay', () => {
   });
 });
 
+describe('limits', () => {
+  it.each([
+    ['limits: off', {}],
+    ['limits: false', {}],
+    ['limits: { enabled: false }', {}],
+    ['', { ATELIER_LIMITS: 'off' }],
+    ['limits: { burst: 5 }', { ATELIER_LIMITS: '0' }],
+    ['limits: on', { ATELIER_LIMITS_ENABLED: 'false' }],
+  ])('are switched off by %j %j', (yaml, env) => {
+    const config = load({ yaml, env });
+    expect(config.limits.enabled).toBe(false);
+    expect(config.warnings).toEqual([]);
+  });
+
+  it("are the founding document's, unless others are given", () => {
+    const usual = { enabled: true, requestsPerSecond: 100, concurrentStreams: 10, catalogue: true, burst: 0 };
+    expect(load().limits).toEqual(usual);
+    expect(load({ yaml: 'limits: on' }).limits).toEqual(usual);
+    expect(load({ yaml: 'limits: { burst: 20 }' }).limits).toEqual({ ...usual, burst: 20 });
+  });
+
+  it('are no other word', () => {
+    expect(problems({ yaml: 'limits: none' })).toHaveLength(1);
+  });
+});
+
+describe('ports of regions', () => {
+  it('may be the own port of the server, or chosen by the system', () => {
+    expect(load().regions).toMatchObject({ default: 'beijing', beijing: {} });
+    const yaml =
+      'server: { port: 9000 }\nregions: { default: singapore, beijing: { port: 9000 }, frankfurt: { port: 0 }, virginia: { port: 0 } }';
+    expect(load({ yaml }).regions).toMatchObject({
+      default: 'singapore',
+      beijing: { port: 9000 },
+      frankfurt: { port: 0 },
+    });
+    expect(load({ env: { ATELIER_REGIONS_HONG_KONG_PORT: '9001' } }).regions['hong-kong'].port).toBe(9001);
+  });
+
+  it('are not the same port twice', () => {
+    expect(problems({ yaml: 'regions:\n  beijing: { port: 9000 }\n  frankfurt: { port: 9000 }' })).toEqual([
+      'atelier.yaml:3:22: regions.frankfurt.port 9000 is the port of beijing. Fix: give each region its own.',
+    ]);
+  });
+});
+
 describe('precedence', () => {
   it('has a default for everything', () => {
     const config = load();
@@ -192,6 +238,181 @@ models:
     const config = load({ yaml, env: { LAB_KEY: 'k' }, flags: { scripted: true } });
     expect(config.models).toEqual([]);
     expect(config.engine.enabled).toBe(false);
+  });
+});
+
+describe('own models', () => {
+  const yaml = `upstreams:
+  - { id: vllm, baseUrl: 'http://lab:8000/v1' }
+models:
+  my-model:
+    backend: vllm/org/My-Model
+    name: My model
+    context: 32768
+    maxOutput: 4096
+    capabilities: [tools, thinking, vision, json]
+    maxThinking: 2048
+    price: { input: 1.5, output: 6, thinkingOutput: 12, cacheRead: 0.25, tiers: [{ over: 8192, input: 3, output: 12 }] }
+    freeQuota: 100000
+    limits: { requestsPerMinute: 60 }
+    regions: [beijing, singapore]
+  qwen-plus: vllm
+  'qwen3-*': vllm
+`;
+
+  it('are routed like the others, and described', () => {
+    const { models, ownModels } = load({ yaml });
+    expect(models).toEqual([
+      { pattern: 'my-model', backend: 'upstream', upstreamId: 'vllm', target: 'org/My-Model' },
+      { pattern: 'qwen-plus', backend: 'upstream', upstreamId: 'vllm' },
+      { pattern: 'qwen3-*', backend: 'upstream', upstreamId: 'vllm' },
+    ]);
+    expect(ownModels.map(({ id }) => id)).toEqual(['my-model', 'qwen-plus']);
+    expect(ownModels[0]).toMatchObject({
+      name: 'My model',
+      contextWindow: 32_768,
+      maxOutput: 4096,
+      thinking: { mode: 'hybrid-default-off', budgetMax: 2048 },
+      abilities: { tools: true, parallelTools: true, vision: true, jsonObject: true, jsonSchema: false, fim: false },
+      regions: ['beijing', 'singapore'],
+      terms: {
+        prices: {
+          tiers: [
+            {
+              overTokens: 0,
+              upToTokens: 8192,
+              inputPico: 1_500_000,
+              outputPico: 6_000_000,
+              outputThinkingPico: 12_000_000,
+            },
+            {
+              overTokens: 8192,
+              upToTokens: null,
+              inputPico: 3_000_000,
+              outputPico: 12_000_000,
+              outputThinkingPico: 12_000_000,
+            },
+          ],
+          cacheReadPermille: 250,
+          explicitCacheReadPermille: 100,
+          cacheWritePermille: 1250,
+          batchPermille: 500,
+        },
+        freeQuota: { tokens: 100_000, days: 90, isPaidAfter: true },
+        limits: { requestsPerMinute: 60, tokensPerMinute: null },
+      },
+    });
+    expect(ownModels[1]).toEqual({ id: 'qwen-plus', terms: {} });
+  });
+
+  it('are described without a route too, and with --scripted', () => {
+    const config = load({ yaml: 'models:\n  qwen-plus: { thinking: always }\n', flags: { scripted: true } });
+    expect(config.models).toEqual([]);
+    expect(config.ownModels).toMatchObject([{ id: 'qwen-plus', thinking: { mode: 'always' } }]);
+  });
+
+  it.each<[string, string, RegExp]>([
+    [
+      'a number',
+      'models:\n  a: 5\n',
+      /^atelier\.yaml:2:6: models\.a must be text \(who answers\), or a map that describes the model, got 5\. Fix: Who answers/,
+    ],
+    [
+      'a wrong key',
+      'models:\n  a:\n    contxt: 5\n',
+      /^atelier\.yaml:3:13: models\.a\.contxt is not a setting\. Fix: did you mean context\?$/,
+    ],
+    [
+      'a wrong value',
+      'models:\n  a:\n    context: big\n',
+      /^atelier\.yaml:3:14: models\.a\.context must be a whole number of tokens from 1 to 100000000, got "big"\. Fix: Tokens that prompt and answer may have together\.$/,
+    ],
+    [
+      'a wrong word in a list',
+      'models:\n  a:\n    capabilities: [tools, jsn]\n',
+      /^atelier\.yaml:3:27: models\.a\.capabilities\.1 must be one of tools, thinking, .*, got "jsn"\. Fix: All that it can do/,
+    ],
+    [
+      'a price without output',
+      'models:\n  a: { price: { input: 1 } }\n',
+      /^atelier\.yaml:2:8: models\.a\.price\.output must be yuan a million tokens.*Fix: Yuan a million tokens of the answer\.$/,
+    ],
+    [
+      'too fine a price',
+      'models:\n  a: { price: { input: 0.0000001, output: 1 } }\n',
+      /^atelier\.yaml:2:24: models\.a\.price\.input must be yuan a million tokens/,
+    ],
+    [
+      'tiers that do not ascend',
+      'models:\n  a: { price: { input: 1, output: 1, tiers: [{ over: 9, input: 1, output: 1 }, { over: 9, input: 1, output: 1 }] } }\n',
+      /models\.a\.price\.tiers must ascend by over/,
+    ],
+    [
+      'a described pattern',
+      "models:\n  'a*': { context: 5 }\n",
+      /^atelier\.yaml:2:3: models\.a\* must be text: a pattern is routed, only a single id can be described/,
+    ],
+    [
+      'an unknown region',
+      'models:\n  a: { regions: [mars] }\n',
+      /models\.a\.regions\.0 must be one of beijing, singapore, virginia, hong-kong, frankfurt, got "mars"/,
+    ],
+    [
+      'a backend that nobody is',
+      'models:\n  a:\n    backend: vlm\n',
+      /^atelier\.yaml:3:14: models\.a leads to "vlm", which nobody answers\./,
+    ],
+  ])('say where %s stands, and what is right', (_what, wrong, told) => {
+    expect(problems({ yaml: wrong })[0]).toMatch(told);
+  });
+});
+
+describe('prices', () => {
+  it('hold from a day of Beijing on, in all regions or some', () => {
+    const { prices } = load({
+      yaml: `prices:
+  qwen-plus:
+    - { input: 1, output: 2 }
+    - { from: 2026-11-01, input: 2, output: 3, batch: 1 }
+    - { from: '2026-12-01T00:00:00Z', regions: [singapore, virginia], input: 3, output: 4 }
+  qwen-max: { input: 0, output: 0.000001 }
+`,
+    });
+    expect(prices.map(({ model, region, validFromMs }) => [model, region, validFromMs])).toEqual([
+      ['qwen-plus', null, 0],
+      ['qwen-plus', null, Date.UTC(2026, 9, 31, 16)],
+      ['qwen-plus', 'singapore', Date.UTC(2026, 11, 1)],
+      ['qwen-plus', 'virginia', Date.UTC(2026, 11, 1)],
+      ['qwen-max', null, 0],
+    ]);
+    expect(prices[1]?.prices).toMatchObject({ tiers: [{ inputPico: 2_000_000 }], batchPermille: 1000 });
+    expect(prices[4]?.prices).toMatchObject({ tiers: [{ inputPico: 0, outputPico: 1, outputThinkingPico: 1 }] });
+  });
+
+  it.each<[string, string, RegExp]>([
+    [
+      'a day that is none',
+      'prices:\n  a: [{ from: 2026-02-30, input: 1, output: 1 }]\n',
+      /prices\.a\.0\.from must be a day such as 2026-01-31/,
+    ],
+    [
+      'a time without its offset',
+      "prices:\n  a: [{ from: '2026-01-31T08:00:00', input: 1, output: 1 }]\n",
+      /prices\.a\.0\.from must be a day/,
+    ],
+    [
+      'a pattern',
+      "prices:\n  'a*': [{ input: 1, output: 1 }]\n",
+      /^atelier\.yaml:2:3: prices\.a\* must stand under one model id, not a pattern/,
+    ],
+    [
+      'a wrong key',
+      'prices:\n  a: [{ inptu: 1, output: 1 }]\n',
+      /prices\.a\.0\.inptu is not a setting\. Fix: did you mean input\?$/,
+    ],
+    ['no price at all', 'prices:\n  a: cheap\n', /prices\.a\.0 must be a price, or a list of prices/],
+  ])('refuse %s', (_what, wrong, told) => {
+    expect(problems({ yaml: wrong }).join('\n')).toMatch(told);
   });
 });
 

@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { resolveFolders } from './config-folders.ts';
+import { modelsSchema, ownModelsOf, priceOverridesOf, pricesSchema } from './config-models.ts';
 import { type KnownSettings, problemsOf, type Setting, show, sourceOf } from './config-problems.ts';
 import {
   ConfigSyntaxError,
@@ -18,6 +19,10 @@ import {
   type SettingsSource,
   yamlSource,
 } from './config-source.ts';
+
+import type { OwnModel } from './core/models.ts';
+import type { PriceOverride } from './core/platform.ts';
+import { DEFAULT_REGION, REGION_FACTS, REGIONS, type Region } from './core/regions.ts';
 
 export { didYouMean } from './config-source.ts';
 
@@ -55,6 +60,15 @@ const upstreamSchema = z.strictObject({
     .describe('What kind of server it is; left out, one that keeps to what all of them take.'),
 });
 
+const regionSchema = (region: Region) =>
+  z
+    .strictObject({
+      port: wholeNumber(0, 65_535)
+        .optional()
+        .describe(`A port of its own for the region ${REGION_FACTS[region].title}; 0 lets the system choose.`),
+    })
+    .prefault({});
+
 /** Claude Code asks `claude-…` models for its side jobs, whatever model it was told to use. */
 const CLAUDE_STAND_IN = 'qwen-plus';
 
@@ -80,6 +94,75 @@ const settingsSchema = z.strictObject({
       shutdownSeconds: wholeNumber(0, 3600)
         .default(10)
         .describe('How long live streams may go on after SIGTERM, in seconds.'),
+    })
+    .prefault({}),
+  database: text
+    .default('sqlite')
+    .describe('sqlite (a file in the home folder), or postgres://USER:PASSWORD@HOST/NAME, which servers may share.'),
+  redis: text
+    .optional()
+    .describe('redis://HOST: limits are counted there, for all servers together; in memory without it.'),
+  regions: z
+    .strictObject({
+      default: oneOf(REGIONS)
+        .default(DEFAULT_REGION)
+        .describe('Region of server.port, where neither host name nor path says another.'),
+      ...Object.fromEntries(REGIONS.map((region) => [region, regionSchema(region)])),
+    } as { default: z.ZodDefault<z.ZodEnum<{ [region in Region]: region }>> } & {
+      [region in Region]: ReturnType<typeof regionSchema>;
+    })
+    .prefault({}),
+  tls: z
+    .strictObject({
+      enabled: flag
+        .default(false)
+        .describe('Serve https instead of http (--tls); without certFile with a certificate made on the spot.'),
+      certFile: text.optional().describe('PEM file of the certificate, and of those that vouch for it.'),
+      keyFile: text.optional().describe('PEM file of its private key.'),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      enabled: flag.default(true).describe('Limit calls as the service does; `limits: off` for local development.'),
+      // The founding document's "Usage Limits".
+      requestsPerSecond: wholeNumber(1, 10_000_000)
+        .default(100)
+        .describe('Calls a second of one model, in one region, by all keys together.'),
+      concurrentStreams: wholeNumber(1, 10_000_000)
+        .default(10)
+        .describe('Streams and WebSocket connections of one key at a time.'),
+      catalogue: flag.default(true).describe('Hold models to the calls and tokens a minute that the catalogue names.'),
+      burst: wholeNumber(0, 10_000_000)
+        .default(0)
+        .describe(
+          'Calls of one model that may come at once, before a surge is refused (`limit_burst_rate`); 0: no such check.',
+        ),
+    })
+    .prefault({}),
+  quota: z
+    .strictObject({
+      enabled: flag
+        .default(true)
+        .describe('The first tokens of a model are free, as the catalogue says (1,000,000 in 90 days).'),
+      freeTierOnly: flag
+        .default(false)
+        .describe('Refuse calls of a model whose free tokens are used up, instead of charging them.'),
+    })
+    .prefault({}),
+  ledger: z
+    .strictObject({
+      spoolReceipts: wholeNumber(100, 10_000_000)
+        .default(20_000)
+        .describe('Receipts that may wait for a database that takes none; then calls are refused with a 503.'),
+    })
+    .prefault({}),
+  retention: z
+    .strictObject({
+      receiptsDays: wholeNumber(0, 36_500).default(0).describe('Days for which receipts are kept; 0: for ever.'),
+      bodiesDays: wholeNumber(1, 3650)
+        .default(7)
+        .describe('Days for which bodies of calls are kept, of keys that keep them.'),
+      auditDays: wholeNumber(0, 36_500).default(0).describe('Days for which audit rows are kept; 0: for ever.'),
     })
     .prefault({}),
   auth: z
@@ -149,11 +232,15 @@ const settingsSchema = z.strictObject({
     .array(upstreamSchema, { error: 'must be a list of upstreams' })
     .default([])
     .describe('OpenAI-compatible servers that models may be routed to.'),
-  models: z
-    .record(z.string(), text, { error: 'must be a map from model id to backend' })
+  models: modelsSchema
     .default({})
     .describe(
-      'Who answers a model id or pattern (`qwen3-*`, `*`): embedded, an upstream id, upstream-id/its-model, scripted/behaviour.',
+      'Who answers a model id or pattern (`qwen3-*`, `*`): embedded, an upstream id, upstream-id/its-model, scripted/behaviour; or a map that also says what the model is (docs/models.md).',
+    ),
+  prices: pricesSchema
+    .default({})
+    .describe(
+      "Prices of models before the catalogue's, in yuan a million tokens: by model id a list of prices, each from a day on (docs/models.md).",
     ),
   aliases: z
     .record(z.string(), text, { error: 'must be a map from model id to model id' })
@@ -191,6 +278,16 @@ export interface UpstreamConfig {
 export interface Config {
   readonly server: Readonly<Settings['server']>;
   readonly auth: Readonly<Settings['auth']>;
+  readonly regions: Readonly<Settings['regions']>;
+  /** Files are resolved. */
+  readonly tls: Readonly<Settings['tls']>;
+  readonly limits: Readonly<Settings['limits']>;
+  readonly quota: Readonly<Settings['quota']>;
+  readonly ledger: Readonly<Settings['ledger']>;
+  readonly retention: Readonly<Settings['retention']>;
+  /** The file of the home folder, or a `postgres://` URL. */
+  readonly database: string;
+  readonly redis: string | undefined;
   readonly log: Readonly<Settings['log']>;
   /** `enabled` is false with `scripted` and `replay`. */
   readonly engine: Readonly<Settings['engine']>;
@@ -204,6 +301,9 @@ export interface Config {
   readonly upstreams: readonly UpstreamConfig[];
   /** In the order to try: exact ids, then patterns from the most to the least specific. None with `scripted` and `replay`. */
   readonly models: readonly ModelRoute[];
+  /** Every single id of `models`, also with `scripted` and `replay`. */
+  readonly ownModels: readonly OwnModel[];
+  readonly prices: readonly PriceOverride[];
   /** In the order to try, like `models`. */
   readonly aliases: readonly AliasConfig[];
   /** Keys, receipts and the database live here. */
@@ -232,6 +332,9 @@ export interface ConfigFlags {
   readonly home?: string | undefined;
   readonly host?: string | undefined;
   readonly port?: string | number | undefined;
+  readonly database?: string | undefined;
+  readonly redis?: string | undefined;
+  readonly tls?: boolean | undefined;
   readonly scripted?: boolean | undefined;
   readonly replay?: string | undefined;
   readonly weights?: string | undefined;
@@ -253,6 +356,9 @@ const FLAG_SETTINGS: { readonly [flag in Exclude<keyof ConfigFlags, 'config'>]-?
   home: 'home',
   host: 'server.host',
   port: 'server.port',
+  database: 'database',
+  redis: 'redis',
+  tls: 'tls.enabled',
   scripted: 'scripted',
   replay: 'replay',
   weights: 'engine.weights',
@@ -262,12 +368,21 @@ const FLAG_SETTINGS: { readonly [flag in Exclude<keyof ConfigFlags, 'config'>]-?
   logLevel: 'log.level',
 };
 
+/** Further variables of a setting; its own name wins over them. PORT is what hosting platforms set. */
+const OTHER_NAMES: { readonly [setting: string]: readonly string[] } = {
+  'server.port': ['PORT'],
+  'limits.enabled': ['ATELIER_LIMITS'],
+};
+
+/** Maps that may also be a word: `limits: off` is `limits: { enabled: false }`. */
+const SWITCHED = ['limits'];
+
 /** Read by other parts (the file's place, the CLI's key, the test suites), so no setting and no mistake. */
 const OTHER_VARIABLES = ['ATELIER_CONFIG', 'ATELIER_API_KEY', 'ATELIER_BASE_URL'];
 const OTHER_VARIABLE_PREFIXES = ['ATELIER_TEST_', 'ATELIER_BENCH_'];
 
 const LEAVES = leavesOf(settingsSchema, []);
-const KNOWN: KnownSettings = { settings: LEAVES, upstreamKeys: Object.keys(upstreamSchema.shape) };
+const KNOWN: KnownSettings = { settings: LEAVES, inner: innerOf(settingsSchema, []) };
 
 /** Every setting with its default and its sentence, for `--help` and the documentation. */
 export function describeSettings(): { name: string; default: unknown; sentence: string; variable: string }[] {
@@ -284,7 +399,7 @@ export function loadConfig(inputs: ConfigInputs = {}): Config {
   const { flags = {}, env = process.env, cwd = process.cwd() } = inputs;
   const file = findFile(flags, env, cwd);
   const sources = [
-    ...(file ? [readFile(file, cwd)] : []),
+    ...(file ? [withSwitches(readFile(file, cwd))] : []),
     pairsSource(environmentPairs(env)),
     pairsSource(flagPairs(flags)),
   ];
@@ -295,15 +410,37 @@ export function loadConfig(inputs: ConfigInputs = {}): Config {
   const problems: string[] = [];
   const upstreams = resolveUpstreams(settings, env, locate, problems);
   const models = resolveRoutes(settings, locate, problems);
+  if (!/^(sqlite$|postgres(ql)?:\/\/)/.test(settings.database))
+    problems.push(
+      `${locate(['database'])}: database must be sqlite or begin with postgres://. Fix: leave it out for sqlite.`,
+    );
+  if (settings.redis !== undefined && !(/^rediss?:\/\//.test(settings.redis) && URL.canParse(settings.redis)))
+    problems.push(`${locate(['redis'])}: redis must be a URL that begins with redis://. Fix: redis://127.0.0.1:6379`);
+  if ((settings.tls.certFile === undefined) !== (settings.tls.keyFile === undefined))
+    problems.push(`${locate(['tls'])}: tls.certFile and tls.keyFile go together. Fix: name both or none.`);
+  problems.push(...sharedPorts(settings, locate));
   if (settings.scripted && settings.replay !== undefined)
     problems.push(`${locate(['replay'])}: replay and scripted are both set. Fix: leave one of them out.`);
   if (problems.length > 0) throw new ConfigError(problems);
   // A folder named in the file is meant from where the file lies.
   const baseOf = (at: SettingPath) =>
     file && sources[0]?.has(at) && !sources.slice(1).some((source) => source.has(at)) ? path.dirname(file) : cwd;
+  const folders = resolveFolders(settings.home, baseOf(['home']), env);
+  const resolved = (name: 'certFile' | 'keyFile'): string | undefined => {
+    const named = settings.tls[name];
+    return named === undefined ? undefined : path.resolve(baseOf(['tls', name]), named);
+  };
   return {
     server: settings.server,
     auth: settings.auth,
+    regions: settings.regions,
+    tls: { ...settings.tls, certFile: resolved('certFile'), keyFile: resolved('keyFile') },
+    limits: settings.limits,
+    quota: settings.quota,
+    ledger: settings.ledger,
+    retention: settings.retention,
+    database: settings.database === 'sqlite' ? path.join(folders.home, 'atelier.db') : settings.database,
+    redis: settings.redis,
     log: settings.log,
     files: settings.files,
     batches: settings.batches,
@@ -314,11 +451,28 @@ export function loadConfig(inputs: ConfigInputs = {}): Config {
     replay: settings.replay === undefined ? undefined : path.resolve(baseOf(['replay']), settings.replay),
     upstreams,
     models,
+    ownModels: ownModelsOf(settings.models),
+    prices: priceOverridesOf(settings.prices),
     aliases: resolveAliases(settings),
-    ...resolveFolders(settings.home, baseOf(['home']), env),
+    ...folders,
     file,
     warnings: unknownVariables(env),
   };
+}
+
+/** A region may have the server's own port, but no port can be two regions'. */
+function sharedPorts({ regions }: Settings, locate: (at: SettingPath) => string): string[] {
+  const ownerOf = new Map<number, Region>();
+  return REGIONS.flatMap((region) => {
+    const { port } = regions[region];
+    const owner = port === undefined || port === 0 ? undefined : ownerOf.get(port);
+    if (port !== undefined && owner === undefined) ownerOf.set(port, region);
+    return owner === undefined
+      ? []
+      : [
+          `${locate(['regions', region, 'port'])}: regions.${region}.port ${port} is the port of ${owner}. Fix: give each region its own.`,
+        ];
+  });
 }
 
 /** The first of `--config`, $ATELIER_CONFIG, atelier.yaml here, atelier.yaml in the home folder. */
@@ -344,11 +498,26 @@ function readFile(file: string, cwd: string): SettingsSource {
   }
 }
 
+/** Maps that were switched by a word, as maps. */
+function withSwitches(source: SettingsSource): SettingsSource {
+  const values: { [key: string]: unknown } = { ...source.values };
+  for (const name of SWITCHED) {
+    const isOn = switchOf(values[name]);
+    if (isOn !== undefined) values[name] = { enabled: isOn };
+  }
+  return { ...source, values };
+}
+
+/** YAML reads `off` as a text. */
+function switchOf(value: unknown): boolean | undefined {
+  if (value === true || value === 'on') return true;
+  return value === false || value === 'off' ? false : undefined;
+}
+
 function environmentPairs(env: Environment) {
   const pairs = [];
   for (const leaf of LEAVES) {
-    // PORT is what hosting platforms set; our own name wins over it.
-    const names = leaf.name === 'server.port' ? [leaf.variable, 'PORT'] : [leaf.variable];
+    const names = [leaf.variable, ...(OTHER_NAMES[leaf.name] ?? [])];
     const name = names.find((each) => env[each] !== undefined && env[each] !== '');
     const value = name && env[name];
     if (value) pairs.push({ path: leaf.path, value: typedValue(leaf, value), origin: `environment variable ${name}` });
@@ -409,9 +578,11 @@ function answersWithoutWeights({ scripted, replay }: Settings): boolean {
 function resolveRoutes(settings: Settings, locate: (at: SettingPath) => string, problems: string[]): ModelRoute[] {
   if (answersWithoutWeights(settings)) return [];
   const routes: ModelRoute[] = [];
-  for (const [pattern, target] of Object.entries(settings.models)) {
-    const route = routeOf(pattern, target, settings);
-    if (typeof route === 'string') problems.push(`${locate(['models', pattern])}: models.${pattern} ${route}`);
+  for (const [pattern, { backend }] of Object.entries(settings.models)) {
+    if (backend === undefined) continue;
+    const route = routeOf(pattern, backend, settings);
+    if (typeof route === 'string')
+      problems.push(`${locate(['models', pattern, 'backend'])}: models.${pattern} ${route}`);
     else routes.push(route);
   }
   return routes.sort(bySpecificity);
@@ -446,7 +617,7 @@ function specificity(pattern: string): number {
 }
 
 function unknownVariables(env: Environment): string[] {
-  const known = [...LEAVES.map((leaf) => leaf.variable), ...OTHER_VARIABLES];
+  const known = [...LEAVES.map((leaf) => leaf.variable), ...Object.values(OTHER_NAMES).flat(), ...OTHER_VARIABLES];
   return Object.keys(env)
     .filter((name) => name.startsWith('ATELIER_') && !known.includes(name))
     .filter((name) => !OTHER_VARIABLE_PREFIXES.some((prefix) => name.startsWith(prefix)))
@@ -469,8 +640,24 @@ function leavesOf(schema: z.ZodType, at: SettingPath): Setting[] {
   const name = at.join('.');
   const variable = `ATELIER_${name
     .replace(/[A-Z]/g, (letter) => `_${letter}`)
-    .replaceAll('.', '_')
+    .replace(/[.-]/g, '_')
     .toUpperCase()}`;
-  const fallback = schema instanceof z.ZodDefault ? schema.def.defaultValue : undefined;
-  return [{ name, path: at, schema, default: fallback, sentence: schema.description ?? '', variable }];
+  return [{ name, path: at, schema, default: defaultOf(schema), sentence: schema.description ?? '', variable }];
+}
+
+/** Settings inside lists and maps, `*` where they have an index or a name. */
+function innerOf(schema: z.ZodType, at: readonly string[]): Pick<Setting, 'path' | 'default' | 'sentence'>[] {
+  const bare = unwrap(schema);
+  if (bare instanceof z.ZodPipe) return innerOf(bare.def.out as z.ZodType, at);
+  const described = at.includes('*') && schema.description !== undefined;
+  const own = described ? [{ path: at, default: defaultOf(schema), sentence: schema.description ?? '' }] : [];
+  if (bare instanceof z.ZodObject)
+    return [...own, ...Object.entries(bare.shape).flatMap(([key, inner]) => innerOf(inner as z.ZodType, [...at, key]))];
+  if (bare instanceof z.ZodArray) return [...own, ...innerOf(bare.element as z.ZodType, [...at, '*'])];
+  if (bare instanceof z.ZodRecord) return [...own, ...innerOf(bare.valueType as z.ZodType, [...at, '*'])];
+  return own;
+}
+
+function defaultOf(schema: z.ZodType): unknown {
+  return schema instanceof z.ZodDefault ? schema.def.defaultValue : undefined;
 }

@@ -5,81 +5,9 @@
  * there: refusing what may well be allowed would break programs that work elsewhere.
  */
 import { readFileSync } from 'node:fs';
-import type {
-  ModelAbilities,
-  ModelCard,
-  ModelCatalogue,
-  NativeService,
-  SamplingDefaults,
-  ThinkingMode,
-} from '../core/models.ts';
-import type { ModelPrices } from '../core/prices.ts';
-
-/** What this program reads of an entry of `models.json`; the keys are described in the catalogue's own reference. */
-interface CatalogueEntry {
-  readonly id: string;
-  readonly name: string;
-  readonly family: string;
-  readonly owner: string;
-  readonly status: string;
-  readonly released_at: string | null;
-  readonly kinds: readonly string[];
-  readonly open_weights: boolean;
-  readonly input_modalities: readonly string[] | null;
-  readonly thinking_mode: string;
-  readonly thinking_budget_max: number | null;
-  readonly thinking_budget_settable: boolean | null;
-  readonly reasoning_effort: readonly string[];
-  readonly preserve_thinking: boolean | null;
-  readonly stream_required: 'no' | 'thinking' | 'always';
-  readonly context_window: number | null;
-  readonly max_input: number | null;
-  readonly max_input_thinking: number | null;
-  readonly max_output: number | null;
-  readonly max_output_includes_reasoning: boolean | null;
-  readonly tools: boolean | null;
-  readonly parallel_tools: boolean | null;
-  readonly json_object: boolean | null;
-  readonly json_schema: boolean | null;
-  readonly partial_mode: boolean | null;
-  readonly fim_completions: boolean;
-  readonly logprobs: boolean | null;
-  readonly vision: { readonly images: boolean; readonly video: boolean } | false | null;
-  readonly web_search: boolean | null;
-  readonly code_interpreter: boolean | null;
-  readonly cache_explicit: boolean | null;
-  readonly cache_implicit: boolean | null;
-  readonly api_chat: boolean;
-  readonly api_responses: boolean | null;
-  readonly api_anthropic: boolean | null;
-  readonly api_dashscope: NativeService | false;
-  /** The prices that hold, a million tokens in yuan; where vendor and founding document differ, the latter's. */
-  readonly price_effective: readonly CataloguePriceTier[] | null;
-  readonly cache_price_multipliers: {
-    readonly implicit_hit: number | null;
-    readonly explicit_create: number | null;
-  } | null;
-  /** The share that lines of a batch are cheaper by; 0: as dear as any call. */
-  readonly batch_discount: number | null;
-  readonly default_sampling: { readonly [key: string]: number | null } | null;
-  readonly snapshots: readonly CatalogueSnapshot[];
-}
-
-interface CataloguePriceTier {
-  readonly over: number;
-  readonly up_to: number | null;
-  readonly input: number;
-  /** One of the two may be null: the model only thinks, or never does. */
-  readonly output: number | null;
-  readonly output_thinking: number | null;
-}
-
-interface CatalogueSnapshot {
-  readonly id: string;
-  readonly short_alias: string | null;
-  /** Keys of the entry that differ. Prices, rates and pixel limits among them are not this program's concern yet. */
-  readonly overrides: Partial<CatalogueEntry>;
-}
+import type { ModelAbilities, ModelCard, ModelCatalogue, SamplingDefaults, ThinkingMode } from '../core/models.ts';
+import type { CatalogueEntry, CatalogueSnapshot } from './schema.ts';
+import { type OfferedModel, REGIONS_OF_SCOPE, termsOf } from './terms.ts';
 
 const THINKING_MODES: { readonly [mode: string]: ThinkingMode } = {
   none: 'none',
@@ -99,20 +27,39 @@ export function loadCatalogue(): ModelCatalogue {
   const listed: ModelCard[] = [];
   const byId = new Map<string, ModelCard>();
   for (const entry of entries) {
-    listed.push(cardOf(entry, entry.id, entry.released_at));
+    const model = { ...entry, hasOwnPrices: false, hasOwnLimits: false };
+    listed.push(cardOf(model, entry.id, entry.released_at));
     for (const snapshot of entry.snapshots) {
-      const merged = { ...entry, ...snapshot.overrides };
-      const releasedAt = dateIn(snapshot.id) ?? entry.released_at;
-      listed.push(cardOf(merged, snapshot.id, releasedAt));
-      if (snapshot.short_alias !== null)
-        byId.set(snapshot.short_alias, cardOf(merged, snapshot.short_alias, releasedAt));
+      const card = cardOf(snapshotOf(entry, snapshot), snapshot.id, dateIn(snapshot.id) ?? entry.released_at);
+      listed.push(card);
+      if (snapshot.short_alias !== null) byId.set(snapshot.short_alias, { ...card, id: snapshot.short_alias });
     }
   }
   for (const card of listed) byId.set(card.id, card);
   return { find: (id) => byId.get(id), list: () => listed };
 }
 
-function cardOf(entry: CatalogueEntry, id: string, releasedAt: string | null): ModelCard {
+/**
+ * A snapshot inherits everything but caches, batches and places (models reference §2). Keys of `vision` among its
+ * overrides land beside it, where nothing reads them.
+ */
+function snapshotOf(entry: CatalogueEntry, snapshot: CatalogueSnapshot): OfferedModel {
+  const { free_quota_tokens: freeTokens, ...changes } = snapshot.overrides;
+  const scopes = snapshot.deployment_scopes;
+  return {
+    ...entry,
+    ...(changes as Partial<CatalogueEntry>),
+    cache_explicit: snapshot.cache_explicit,
+    cache_implicit: snapshot.cache_implicit,
+    batch_discount: snapshot.batch_file ? entry.batch_discount : 0,
+    ...(scopes && { deployment_scopes: scopes, regions: scopes.flatMap((scope) => REGIONS_OF_SCOPE[scope]) }),
+    ...(entry.free_quota && freeTokens !== undefined && { free_quota: { ...entry.free_quota, tokens: freeTokens } }),
+    hasOwnPrices: changes.price_tiers !== undefined,
+    hasOwnLimits: changes.rate_limits !== undefined,
+  };
+}
+
+function cardOf(entry: OfferedModel, id: string, releasedAt: string | null): ModelCard {
   const thinking = THINKING_MODES[entry.thinking_mode] ?? 'none';
   return {
     id,
@@ -132,15 +79,15 @@ function cardOf(entry: CatalogueEntry, id: string, releasedAt: string | null): M
     preservesThinking: entry.preserve_thinking ?? thinking !== 'none',
     streamRequired: entry.stream_required,
     contextWindow: entry.context_window,
-    maxInput: entry.max_input,
+    maxInput: longestInput(entry.max_input, entry),
     // 0 in the file: the mode does not exist.
-    maxInputThinking: entry.max_input_thinking === 0 ? null : entry.max_input_thinking,
+    maxInputThinking: longestInput(entry.max_input_thinking || null, entry),
     maxOutput: entry.max_output,
     maxOutputIncludesReasoning: entry.max_output_includes_reasoning ?? false,
     abilities: abilitiesOf(entry),
     hasContextCache: hasCache(entry),
     defaultSampling: samplingOf(entry.default_sampling ?? {}),
-    prices: pricesOf(entry),
+    terms: termsOf(entry),
     surfaces: {
       chat: entry.api_chat,
       responses: entry.api_responses ?? true,
@@ -148,6 +95,11 @@ function cardOf(entry: CatalogueEntry, id: string, releasedAt: string | null): M
       native: entry.api_dashscope === false ? 'none' : entry.api_dashscope,
     },
   };
+}
+
+/** Some snapshots have a smaller window than their entry and say nothing of their input. */
+function longestInput(input: number | null, { context_window: window }: CatalogueEntry): number | null {
+  return input === null || window === null ? input : Math.min(input, window);
 }
 
 /** Where the longest chain of thought is unknown, only the context window bounds it. */
@@ -175,36 +127,6 @@ function abilitiesOf(entry: CatalogueEntry): ModelAbilities {
 function hasCache({ cache_explicit: explicit, cache_implicit: implicit }: CatalogueEntry): boolean | undefined {
   if (explicit || implicit) return true;
   return explicit === null || implicit === null ? undefined : false;
-}
-
-/** "Context cache": what a hit costs where nothing else is said. A model without a batch price has the full one. */
-const IMPLICIT_HIT = 0.2;
-const EXPLICIT_CREATE = 1.25;
-
-function pricesOf(entry: CatalogueEntry): ModelPrices | undefined {
-  const tiers = entry.price_effective ?? [];
-  if (tiers.length === 0) return undefined;
-  return {
-    tiers: tiers.map(({ over, up_to, input, output, output_thinking }) => ({
-      overTokens: over,
-      upToTokens: up_to,
-      inputPico: picoOf(input),
-      outputPico: picoOf(output ?? output_thinking ?? 0),
-      outputThinkingPico: picoOf(output_thinking ?? output ?? 0),
-    })),
-    cacheReadPermille: permilleOf(entry.cache_price_multipliers?.implicit_hit ?? IMPLICIT_HIT),
-    cacheWritePermille: permilleOf(entry.cache_price_multipliers?.explicit_create ?? EXPLICIT_CREATE),
-    batchPermille: permilleOf(1 - (entry.batch_discount ?? 0)),
-  };
-}
-
-/** Yuan a million tokens → pico-yuan a token. */
-function picoOf(yuan: number): number {
-  return Math.round(yuan * 1_000_000);
-}
-
-function permilleOf(factor: number): number {
-  return Math.round(factor * 1000);
 }
 
 function samplingOf(defaults: { readonly [key: string]: number | null }): SamplingDefaults {
