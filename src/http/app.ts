@@ -2,22 +2,40 @@
  * HTTP: routes of the wires, authentication, limits on the body, health and metrics. Only this folder imports the web
  * framework. Generation replies are written on the raw response (`reply-writer.ts`).
  */
+import type { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance } from 'fastify';
+import type { AdminApi } from '../admin/api.ts';
 import { StudioError } from '../core/errors.ts';
-import type { Account, BackendHealth, Clock, IdSource, KeyStore, Logger } from '../core/ports.ts';
+import type { KeyRing } from '../core/platform.ts';
+import type { Account, BackendHealth, Clock, IdSource, Logger } from '../core/ports.ts';
+import type { Region } from '../core/regions.ts';
 import type { Wire } from '../protocols/protocol.ts';
 import type { ServePorts } from '../protocols/serve.ts';
 import { wireOf } from '../protocols/wire-of.ts';
+import { addAdmin } from './admin.ts';
+import { type ListenerPlan, Listeners, type OpenPorts } from './listeners.ts';
 import type { MetricsRegistry } from './observe.ts';
-import { fromFramework, refuse } from './refusals.ts';
+import { type Place, Places, withoutPrefix } from './places.ts';
+import { refuse } from './refusals.ts';
 import { addWires } from './routes.ts';
 import { addSockets, isSocketUpgrade } from './websocket.ts';
 
 export interface AppPorts {
   readonly wires: readonly Wire[];
   readonly serve: ServePorts;
-  readonly keys: KeyStore;
+  readonly keys: Pick<KeyRing, 'verify' | 'workspace'>;
   readonly isAuthRequired: boolean;
+  /** Where neither path nor host name nor port says another. */
+  readonly defaultRegion: Region;
+  /** Serves https with it; http without. */
+  readonly certificate?: Certificate | undefined;
+  /**
+   * Takes a place for a socket, which is given back when the socket is closed; throws `concurrency-limited`. Without it
+   * there is room for any number.
+   */
+  readonly admitSocket?: ((account: Account) => (() => void) | Promise<() => void>) | undefined;
+  /** Answers below `/admin`. */
+  readonly admin?: AdminApi | undefined;
   readonly metrics: MetricsRegistry;
   readonly clock: Clock;
   readonly ids: IdSource;
@@ -30,9 +48,27 @@ export interface AppPorts {
   health(): { readonly [backend: string]: BackendHealth };
 }
 
+/** PEM texts of a certificate (with those that vouch for it) and of its private key. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** The application and its ports. */
+export interface App {
+  /** Throws when a port cannot be had. */
+  listen(plan: ListenerPlan): Promise<OpenPorts>;
+  /** For the connections to come. */
+  renewCertificate(certificate: Certificate): void;
+  /** Stops listening and lets go of every connection; to be called when no call is under way any more. */
+  close(): Promise<void>;
+}
+
 declare module 'fastify' {
   interface FastifyRequest {
     account: Account | undefined;
+    /** Undefined only for what is refused before any hook. */
+    place: Place | undefined;
   }
   interface FastifyContextConfig {
     /** The route reads a multipart body by itself. */
@@ -41,8 +77,43 @@ declare module 'fastify' {
 }
 
 /** The application, not yet listening. */
-export function createApp(ports: AppPorts): FastifyInstance {
-  const app = Fastify({
+export function createApp(ports: AppPorts): App {
+  const places = new Places(ports.defaultRegion);
+  const app = createFramework(ports);
+  app.decorateRequest('account', undefined);
+  app.decorateRequest('place', undefined);
+  app.addHook('onRequest', (request, _reply, done) => {
+    request.place = places.placeOf(request.raw);
+    done();
+  });
+  addBodyParsers(app);
+  const listeners = new Listeners(app, places);
+  addOperations(app, ports);
+  addWires(app, ports);
+  addSockets(app, places, ports);
+  if (ports.admin) addAdmin(app, ports.admin, ports.log);
+  app.setNotFoundHandler((request, reply) =>
+    refuse(
+      wireOf(request.url, ports.wires),
+      request,
+      reply,
+      new StudioError('not-found', `Not found: ${request.method} ${pathOf(request.originalUrl)}`),
+      ports.log,
+    ),
+  );
+  app.setErrorHandler((thrown, request, reply) =>
+    refuse(wireOf(request.url, ports.wires), request, reply, thrown, ports.log),
+  );
+  return {
+    listen: (plan) => listeners.open(plan),
+    renewCertificate: (certificate) => (app.server as unknown as TlsServer).setSecureContext(certificate),
+    close: () => listeners.close(),
+  };
+}
+
+function createFramework(ports: AppPorts): FastifyInstance {
+  const server = { shouldUpgradeCallback: isSocketUpgrade };
+  const options = {
     logger: false,
     genReqId: () => ports.ids.uuid(),
     bodyLimit: ports.maxMediaBodyBytes,
@@ -53,41 +124,13 @@ export function createApp(ports: AppPorts): FastifyInstance {
     connectionTimeout: 0,
     requestTimeout: 3_600_000,
     keepAliveTimeout: 75_000,
-    http: { shouldUpgradeCallback: isSocketUpgrade },
+    rewriteUrl: ({ url = '' }: { readonly url?: string }) => withoutPrefix(url),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
-  });
-  app.decorateRequest('account', undefined);
-  addBodyParsers(app);
-  app.server.on('connection', (socket) => socket.setNoDelay(true));
-  addOperations(app, ports);
-  addWires(app, ports);
-  addSockets(app, ports);
-  app.setNotFoundHandler((request, reply) =>
-    refuse(
-      wireOf(request.url, ports.wires),
-      request,
-      reply,
-      new StudioError('not-found', `Not found: ${request.method} ${pathOf(request.url)}`),
-    ),
-  );
-  app.setErrorHandler((thrown, request, reply) =>
-    refuse(wireOf(request.url, ports.wires), request, reply, fromFramework(thrown)),
-  );
-  return app;
-}
-
-/** Time for what has been written to reach clients that are slow to take it. */
-const LAST_BYTES_MS = 500;
-
-/**
- * Stops listening and lets go of every connection; to be called when no call is under way any more. A client that keeps
- * a connection open, or has opened one and says nothing, would otherwise hold the end up for as long as such connections
- * are kept.
- */
-export async function closeApp(app: FastifyInstance): Promise<void> {
-  const timer = setTimeout(() => app.server.closeAllConnections(), LAST_BYTES_MS);
-  await app.close();
-  clearTimeout(timer);
+  } as const;
+  // The framework types either server apart; what is used here is the same of both.
+  return ports.certificate
+    ? (Fastify({ ...options, https: { ...server, ...ports.certificate } }) as unknown as FastifyInstance)
+    : Fastify({ ...options, http: server });
 }
 
 /** Bodies stay text: each wire parses and refuses in its own envelope. */

@@ -1,5 +1,6 @@
 /** `/metrics`: counters and histograms in the Prometheus text form. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ErrorCode } from '../core/errors.ts';
 import type { Metrics, Receipt } from '../core/ports.ts';
 
 export interface MetricsRegistry extends Metrics {
@@ -11,6 +12,17 @@ export interface MetricsRegistry extends Metrics {
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
+/** Error codes of calls that admission did not let in. */
+const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>([
+  'rate-limited',
+  'tokens-limited',
+  'burst-limited',
+  'concurrency-limited',
+  'quota-exceeded',
+  'free-tier-exhausted',
+  'model-access-denied',
+]);
+
 /** The metrics of one server. */
 export function createMetrics(): MetricsRegistry {
   const registry = new Registry();
@@ -20,6 +32,12 @@ export function createMetrics(): MetricsRegistry {
     name: 'atelier_calls_total',
     help: 'Calls by wire, model, backend and how they ended.',
     labelNames: ['protocol', 'model', 'served_by', 'ending'],
+    registers,
+  });
+  const refused = new Counter({
+    name: 'atelier_refused_total',
+    help: 'Calls that were not let in: by limits, grants, budgets and free quotas.',
+    labelNames: ['reason'],
     registers,
   });
   const active = new Gauge({
@@ -54,6 +72,7 @@ export function createMetrics(): MetricsRegistry {
       const model = labelOf(receipt);
       active.labels(receipt.protocol).dec();
       calls.labels(receipt.protocol, model, receipt.servedBy, receipt.ending).inc();
+      if (receipt.errorCode !== undefined && REFUSALS.has(receipt.errorCode)) refused.labels(receipt.errorCode).inc();
       duration.labels(receipt.protocol).observe(receipt.totalMs / 1000);
       if (receipt.firstTokenMs !== undefined) firstToken.labels(receipt.protocol).observe(receipt.firstTokenMs / 1000);
       const { input, output } = receipt.usage;

@@ -6,9 +6,10 @@ import type { Account } from '../core/ports.ts';
 import type { BodyPart, GenerationProtocol, Headers, ResourceRoute, Wire } from '../protocols/protocol.ts';
 import { serveGeneration } from '../protocols/serve.ts';
 import type { AppPorts } from './app.ts';
-import { ANYONE, authenticate } from './auth.ts';
+import { anyoneIn, authenticate } from './auth.ts';
 import { partsOf } from './multipart.ts';
-import { fromFramework, jsonBytes, refuse } from './refusals.ts';
+import { hostOf, type Place } from './places.ts';
+import { jsonBytes, refuse } from './refusals.ts';
 import { ResponseWriter } from './reply-writer.ts';
 
 /** Adds the generations and resources of every wire. A known path asked by another method is refused as such. */
@@ -31,26 +32,33 @@ export function addWires(app: FastifyInstance, ports: AppPorts): void {
       note(wire, route.path, route.method);
     }
   }
-  for (const [url, { wire, taken }] of methods) refuseOtherMethods(app, url, wire, taken);
+  for (const [url, { wire, taken }] of methods) refuseOtherMethods(app, url, wire, taken, ports);
 }
 
-function refuseOtherMethods(app: FastifyInstance, url: string, wire: Wire, taken: ReadonlySet<string>): void {
+function refuseOtherMethods(
+  app: FastifyInstance,
+  url: string,
+  wire: Wire,
+  taken: ReadonlySet<string>,
+  ports: AppPorts,
+): void {
   app.route({
     method: METHODS.filter((method) => !taken.has(method)),
     url,
     handler: (request) => {
       throw new StudioError('method-not-allowed', `Request method '${request.method}' is not supported.`);
     },
-    errorHandler: (thrown, request, reply) => refuse(wire, request, reply, fromFramework(thrown)),
+    errorHandler: (thrown, request, reply) => refuse(wire, request, reply, thrown, ports.log),
   });
 }
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 /** Lets a request in: refuses while the server is closing, and finds out who calls. */
-function admit(request: FastifyRequest, ports: AppPorts): Account {
+async function admit(request: FastifyRequest, ports: AppPorts): Promise<void> {
   if (ports.serve.gate.isClosing) throw new StudioError('shutting-down', undefined, { retryAfterSeconds: 1 });
-  return authenticate(request.headers, ports.keys, ports.isAuthRequired);
+  const account = authenticate({ headers: request.headers, place: request.place as Place }, ports);
+  request.account = account instanceof Promise ? await account : account;
 }
 
 /** The query of a URL. */
@@ -68,11 +76,9 @@ function addGeneration(
   wire: Wire,
   ports: AppPorts,
 ): void {
-  const onRequest = async (request: FastifyRequest): Promise<void> => {
-    request.account = admit(request, ports);
-  };
+  const onRequest = (request: FastifyRequest): Promise<void> => admit(request, ports);
   const errorHandler = (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply =>
-    refuse(wire, request, reply, fromFramework(thrown));
+    refuse(wire, request, reply, thrown, ports.log);
   app.post(path, { onRequest, errorHandler }, (request, reply) => {
     const body = bodyText(request, ports.maxBodyBytes);
     reply.hijack();
@@ -98,7 +104,8 @@ function addResource(app: FastifyInstance, route: ResourceRoute, wire: Wire, por
     url: route.path,
     config: { takesParts: route.accepts === 'multipart' },
     onRequest: async (request) => {
-      request.account = route.isPublic ? ANYONE : admit(request, ports);
+      if (route.isPublic) request.account = anyoneIn((request.place as Place).region);
+      else await admit(request, ports);
     },
     handler: async (request, reply) => {
       try {
@@ -109,7 +116,7 @@ function addResource(app: FastifyInstance, route: ResourceRoute, wire: Wire, por
         throw thrown;
       }
     },
-    errorHandler: (thrown, request, reply) => refuse(wire, request, reply, fromFramework(thrown)),
+    errorHandler: (thrown, request, reply) => refuse(wire, request, reply, thrown, ports.log),
   });
 }
 
@@ -134,9 +141,9 @@ async function* noParts(): AsyncGenerator<BodyPart> {}
 const NO_PARTS: AsyncIterable<BodyPart> = { [Symbol.asyncIterator]: noParts };
 
 function originOf(request: FastifyRequest): string {
-  const { 'x-forwarded-proto': forwarded, host } = request.headers;
+  const forwarded = request.headers['x-forwarded-proto'];
   const scheme = typeof forwarded === 'string' ? forwarded.split(',')[0]?.trim() : request.protocol;
-  return `${scheme}://${host ?? request.host}`;
+  return `${scheme}://${hostOf(request.headers) ?? request.host}${request.place?.prefix ?? ''}`;
 }
 
 function bodyText(request: FastifyRequest, maxBodyBytes: number): string | undefined {
@@ -146,7 +153,8 @@ function bodyText(request: FastifyRequest, maxBodyBytes: number): string | undef
   return body;
 }
 
-function parseJson(text: string): unknown {
+/** The value of a body; throws `malformed-body`. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (thrown) {

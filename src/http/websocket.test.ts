@@ -1,28 +1,21 @@
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { connect, type Socket } from 'node:net';
-import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
-import { countingIds, fixedClock, silentLog } from '../../test/support/context.ts';
-import type { StudioError } from '../core/errors.ts';
-import type { StoredKey } from '../core/ports.ts';
-import { CallGate } from '../protocols/call-gate.ts';
+import { createTestApp, type TestApp } from '../../test/support/app.ts';
+import { fixedClock } from '../../test/support/context.ts';
+import { StudioError } from '../core/errors.ts';
 import { FrameWriter } from '../protocols/frame-writer.ts';
 import type { GenerationProtocol, SocketCall, Wire, WireSocket } from '../protocols/protocol.ts';
-import { RunningCalls } from '../protocols/running-calls.ts';
-import { KeepAlives } from '../protocols/serve.ts';
-import { closeApp, createApp } from './app.ts';
-import { createMetrics } from './observe.ts';
+import type { AppPorts } from './app.ts';
 
 const PATH = '/talk';
 const IDLE_MS = 60_000;
 const MAX_FRAME_BYTES = 100_000;
-const key: StoredKey = { id: 'key-1', name: 'test', hash: '', hint: '', createdAtMs: 0, revokedAtMs: null };
 
-let app: FastifyInstance;
+let app: TestApp;
 let port: number;
-let gate: CallGate;
+let admitSocket: NonNullable<AppPorts['admitSocket']>;
 let opened: { readonly socket: WireSocket; readonly call: SocketCall }[];
 let onMessage: (message: string | Uint8Array, socket: WireSocket, call: SocketCall) => void;
 const clients: (WebSocket | Socket)[] = [];
@@ -53,45 +46,17 @@ const wire: Wire = {
 };
 
 beforeEach(async () => {
-  gate = new CallGate();
+  admitSocket = () => () => {};
   opened = [];
   onMessage = (message, socket) => socket.send(typeof message === 'string' ? message : `${message.length} bytes`);
-  const clock = fixedClock();
-  const common = { clock, ids: countingIds(), log: silentLog };
-  app = createApp({
-    ...common,
-    wires: [wire],
-    serve: {
-      ...common,
-      generate: () => {
-        throw new Error('nobody generates here');
-      },
-      keepAlives: new KeepAlives(clock),
-      gate,
-      running: new RunningCalls(),
-      shutdownSignal: new AbortController().signal,
-    },
-    keys: {
-      create: () => ({ key, secret: 'sk-good' }),
-      list: () => [key],
-      revoke: () => false,
-      verify: (secret) => (secret === 'sk-good' ? key : undefined),
-    },
-    isAuthRequired: true,
-    metrics: createMetrics(),
-    version: 'test',
-    maxBodyBytes: 1000,
-    maxMediaBodyBytes: 1000,
-    health: () => ({}),
-  });
-  await app.listen({ host: '127.0.0.1', port: 0 });
-  port = (app.server.address() as AddressInfo).port;
+  app = createTestApp([wire], { admitSocket: (account) => admitSocket(account) });
+  ({ port } = await app.listen({ host: '127.0.0.1', port: 0, regionPorts: {} }));
 });
 
 afterEach(async () => {
   vi.useRealTimers();
   for (const client of clients.splice(0)) client instanceof WebSocket ? client.terminate() : client.destroy();
-  await closeApp(app);
+  await app.close();
 });
 
 function dial(path = PATH, options: ClientOptions = {}): WebSocket {
@@ -147,6 +112,7 @@ describe('handshake', () => {
     const client = await openClient(`${PATH}/?a=1`);
     expect(opened[0]?.call).toMatchObject({ account: { keyId: 'key-1' }, requestId: expect.any(String) });
     expect(opened[0]?.call.query.get('a')).toBe('1');
+    expect(opened[0]?.call.account.region).toBe('beijing');
     expect(opened[0]?.call.headers.authorization).toBe('Bearer sk-good');
     client.send('hello');
     expect(await nextText(client)).toBe('hello');
@@ -158,6 +124,8 @@ describe('handshake', () => {
     ['no key', PATH, {}, 401, 'missing-api-key'],
     ['a wrong key', PATH, { authorization: 'Bearer sk-bad' }, 401, 'invalid-api-key'],
     ['an unknown path', '/elsewhere', { authorization: 'Bearer sk-good' }, 404, 'not-found'],
+    ['a key of another region', `/singapore${PATH}`, { authorization: 'Bearer sk-good' }, 401, 'invalid-api-key'],
+    ['an unknown path of a region', '/singapore/elsewhere', { authorization: 'Bearer sk-good' }, 404, 'not-found'],
   ])("refuses %s in the wire's envelope", async (_name, path, headers, status, code) => {
     const client = dial(path, { headers });
     const [, reply] = await once(client, 'unexpected-response');
@@ -175,7 +143,7 @@ describe('handshake', () => {
   });
 
   it('refuses new sockets while the server is closing', async () => {
-    gate.close();
+    app.gate.close();
     const [, reply] = await once(dial(), 'unexpected-response');
     expect(reply.statusCode).toBe(503);
   });
@@ -197,6 +165,78 @@ describe('handshake', () => {
       '{"a":1}',
     );
     expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  });
+});
+
+describe('places', () => {
+  /** Places given back, and the last that was taken. */
+  const counted = () => {
+    let taken = 0;
+    let gaveBack: () => void = () => {};
+    const givenBack = new Promise<void>((resolve) => {
+      gaveBack = resolve;
+    });
+    admitSocket = async () => {
+      taken++;
+      return () => {
+        taken--;
+        gaveBack();
+      };
+    };
+    return { taken: () => taken, givenBack };
+  };
+
+  it('are kept for as long as a socket is open', async () => {
+    const places = counted();
+    const client = await openClient();
+    expect(places.taken()).toBe(1);
+    client.close();
+    await places.givenBack;
+    expect(places.taken()).toBe(0);
+  });
+
+  it('are given back by a handshake that fails afterwards', async () => {
+    const places = counted();
+    await rawExchange(handshake('Authorization: Bearer sk-good', 'Sec-WebSocket-Version: 7'));
+    await places.givenBack;
+    expect(places.taken()).toBe(0);
+  });
+
+  it('are given back by a client that has left before it got one', async () => {
+    let leave: () => void = () => {};
+    const left = new Promise<void>((resolve) => {
+      leave = resolve;
+    });
+    const givenBack = new Promise<void>((resolve) => {
+      admitSocket = async () => {
+        client.destroy();
+        await left;
+        return resolve;
+      };
+    });
+    const client = connect(port, '127.0.0.1');
+    client.write(`${handshake('Authorization: Bearer sk-good', 'Sec-WebSocket-Version: 13').join('\r\n')}\r\n\r\n`);
+    await once(client, 'close');
+    leave();
+    await givenBack;
+  });
+
+  it('are refused in the envelope of the wire', async () => {
+    admitSocket = () => {
+      throw new StudioError('concurrency-limited');
+    };
+    const [, reply] = await once(dial(), 'unexpected-response');
+    expect(reply.statusCode).toBe(429);
+  });
+
+  it('may run out while the server begins to close', async () => {
+    admitSocket = async () => {
+      app.gate.close();
+      return () => {};
+    };
+    const [, reply] = await once(dial(), 'unexpected-response');
+    expect(reply.statusCode).toBe(503);
+    expect(opened).toEqual([]);
   });
 });
 
@@ -359,7 +399,7 @@ describe('failures and endings', () => {
       void call.serve({ encodeError } as unknown as GenerationProtocol, { requestId: 'r', body: '{}', writer });
     };
     const client = await openClient();
-    gate.close();
+    app.gate.close();
     client.send('go');
     expect(await nextText(client)).toBe('refused with 503');
   });
@@ -371,7 +411,7 @@ describe('failures and endings', () => {
     clients.push(rude);
     rude.write(`${handshake('Authorization: Bearer sk-good', 'Sec-WebSocket-Version: 13').join('\r\n')}\r\n\r\n`);
     await once(rude, 'data');
-    await closeApp(app);
+    await app.close();
     expect(await closed).toBe(1001);
     expect(opened.every(({ socket }) => !socket.isOpen)).toBe(true);
   });

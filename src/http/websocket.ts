@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { StudioError, toStudioError } from '../core/errors.ts';
-import type { Logger } from '../core/ports.ts';
+import type { Account, Logger } from '../core/ports.ts';
 import type {
   GenerationProtocol,
   Headers,
@@ -18,6 +18,8 @@ import { serveGeneration } from '../protocols/serve.ts';
 import { wireOf } from '../protocols/wire-of.ts';
 import type { AppPorts } from './app.ts';
 import { authenticate } from './auth.ts';
+import { type Places, withoutPrefix } from './places.ts';
+import { logUnexpected } from './refusals.ts';
 import { queryOf } from './routes.ts';
 
 /** Close codes of RFC 6455. */
@@ -39,46 +41,86 @@ export function isSocketUpgrade({ headers }: IncomingMessage): boolean {
 }
 
 /** Adds the sockets of every wire to the server. A path answers with and without a closing slash. */
-export function addSockets(app: FastifyInstance, ports: AppPorts): void {
-  const servers = new Map<string, { readonly route: SocketRoute; readonly server: WebSocketServer }>();
+export function addSockets(app: FastifyInstance, places: Places, ports: AppPorts): void {
+  const targets = new Map<string, SocketTarget>();
+  const refuse: RefuseUpgrade = (request, stream, thrown, requestId = ports.ids.uuid()) => {
+    const error = toStudioError(thrown).madeIn(places.placeOf(request).region);
+    refuseUpgrade(request, stream, error, requestId, ports);
+  };
   for (const wire of ports.wires)
-    for (const route of wire.sockets) servers.set(route.path, { route, server: serverOf(route, ports) });
+    for (const route of wire.sockets) targets.set(route.path, { route, server: serverOf(route, refuse) });
   app.server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     const requestId = ports.ids.uuid();
     stream.on('error', () => stream.destroy());
-    try {
-      const path = pathOf(request);
-      const target = servers.get(path);
-      if (!target) throw new StudioError('not-found', `Not found: ${request.method} ${path}`);
-      if (ports.serve.gate.isClosing) throw shuttingDown();
-      const account = authenticate(request.headers, ports.keys, ports.isAuthRequired);
-      target.server.handleUpgrade(request, stream, head, (socket) => {
-        const open = new OpenSocket(socket, target.route.idleMs, ports.log);
-        const headers = request.headers as Headers;
-        const call = { account, headers, query: queryOf(request.url ?? ''), requestId };
-        target.route.open(open, {
-          ...call,
-          serve: (protocol, exchange) => open.during(serveOnSocket(protocol, call, exchange, ports)),
-        });
-      });
-    } catch (thrown) {
-      refuseUpgrade(request, stream, toStudioError(thrown), requestId, ports);
-    }
+    openSocket({ request, stream, head, requestId }, targets, places, ports).catch((thrown: unknown) =>
+      refuse(request, stream, thrown, requestId),
+    );
   });
-  app.addHook('preClose', () => closeAll([...servers.values()].flatMap(({ server }) => [...server.clients])));
+  app.addHook('preClose', () => closeAll([...targets.values()].flatMap(({ server }) => [...server.clients])));
 }
 
-function serverOf(route: SocketRoute, ports: AppPorts): WebSocketServer {
+interface SocketTarget {
+  readonly route: SocketRoute;
+  readonly server: WebSocketServer;
+}
+
+interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly stream: Duplex;
+  readonly head: Buffer;
+  readonly requestId: string;
+}
+
+type RefuseUpgrade = (request: IncomingMessage, stream: Duplex, thrown: unknown, requestId?: string) => void;
+
+async function openSocket(
+  { request, stream, head, requestId }: Upgrade,
+  targets: ReadonlyMap<string, SocketTarget>,
+  places: Places,
+  ports: AppPorts,
+): Promise<void> {
+  const target = targets.get(pathOf(request));
+  if (!target) throw new StudioError('not-found', `Not found: ${request.method} ${arrivedPathOf(request)}`);
+  if (ports.serve.gate.isClosing) throw shuttingDown();
+  const account = await authenticate({ headers: request.headers, place: places.placeOf(request) }, ports);
+  await takePlace(account, stream, ports);
+  // The server may have begun to close meanwhile; nobody would say goodbye to this socket.
+  if (ports.serve.gate.isClosing) throw shuttingDown();
+  target.server.handleUpgrade(request, stream, head, (socket) => {
+    const open = new OpenSocket(socket, target.route.idleMs, ports.log);
+    const headers = request.headers as Headers;
+    const call = { account, headers, query: queryOf(request.url ?? ''), requestId };
+    target.route.open(open, {
+      ...call,
+      serve: (protocol, exchange) => open.during(serveOnSocket(protocol, call, exchange, ports)),
+    });
+  });
+}
+
+/** Takes a place for a socket until its stream is closed, by whichever way. */
+async function takePlace(account: Account, stream: Duplex, { admitSocket }: AppPorts): Promise<void> {
+  const leave = await admitSocket?.(account);
+  if (!leave) return;
+  if (stream.closed) leave();
+  else stream.once('close', leave);
+}
+
+function serverOf(route: SocketRoute, refuse: RefuseUpgrade): WebSocketServer {
   const server = new WebSocketServer({ noServer: true, maxPayload: route.maxFrameBytes, perMessageDeflate: false });
   // A handshake that is not one (version, key, method).
   server.on('wsClientError', (error, stream, request) =>
-    refuseUpgrade(request, stream, new StudioError('invalid-parameter', error.message), ports.ids.uuid(), ports),
+    refuse(request, stream, new StudioError('invalid-parameter', error.message)),
   );
   return server;
 }
 
-function pathOf({ url = '' }: IncomingMessage): string {
-  const path = url.split('?', 1)[0] ?? '';
+function arrivedPathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?', 1)[0] ?? '';
+}
+
+/** As the wires know it: the framework rewrites no URL of an upgrade. */
+function pathOf(request: IncomingMessage): string {
+  const path = withoutPrefix(arrivedPathOf(request));
   return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
@@ -98,7 +140,7 @@ async function serveOnSocket(
     exchange.writer.sendBody(refusal.status, refusal.headers, refusal.body);
     return;
   }
-  await serveGeneration(protocol, { ...exchange, account, headers, query }, ports.serve);
+  await serveGeneration(protocol, { ...exchange, account, headers, query, isOnSocket: true }, ports.serve);
 }
 
 /** One socket. Calls that run on it keep it open, and it is asked then whether its client is still there. */
@@ -215,8 +257,8 @@ function refuseUpgrade(
   requestId: string,
   ports: AppPorts,
 ): void {
-  if (error.code === 'internal') ports.log.error({ requestId, err: error.cause }, 'a socket could not be opened');
-  const wire: Wire = wireOf(request.url ?? '', ports.wires);
+  logUnexpected(error, requestId, ports.log);
+  const wire: Wire = wireOf(pathOf(request), ports.wires);
   const { status, headers, body } = wire.encodeError(error, requestId);
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   const fields = {
