@@ -8,7 +8,7 @@ import { chargeOf } from './prices.ts';
 const catalogue = loadCatalogue();
 
 function pricesOf(model: string): ModelPrices {
-  const prices = catalogue.find(model)?.prices;
+  const prices = catalogue.find(model)?.terms.beijing?.prices;
   if (!prices) throw new Error(`${model} has no price`);
   return prices;
 }
@@ -17,14 +17,15 @@ interface Counts {
   readonly input: number;
   readonly output: number;
   readonly cachedRead?: number;
+  readonly markedRead?: number;
   readonly cacheWritten?: number;
   readonly reasoning?: number;
 }
 
 function call(counts: Counts, rest: Partial<ChargedCall> = {}): ChargedCall {
   const usage = usageOf(counts);
-  const input = { ...usage.input, cacheWritten: counts.cacheWritten ?? 0 };
-  return { usage: { ...usage, input }, ending: 'completed', priority: 'live', ...rest };
+  const input = { ...usage.input, cacheWritten: counts.cacheWritten ?? 0, markedRead: counts.markedRead };
+  return { usage: { ...usage, input }, ending: 'completed', priority: 'live', wasStreamed: true, ...rest };
 }
 
 /**
@@ -78,7 +79,19 @@ const SHEET: readonly (readonly [string, string, ChargedCall, number])[] = [
     call({ input: 101, output: 7 }, { priority: 'batch', ending: 'failed' }),
     0,
   ],
-  ['a failed call', 'qwen-plus', call({ input: 100, output: 50 }, { ending: 'failed' }), 0],
+  [
+    'a failed call whose client got nothing',
+    'qwen-plus',
+    call({ input: 100, output: 50 }, { ending: 'failed', wasStreamed: false }),
+    0,
+  ],
+  ['a stream that broke', 'qwen-plus', call({ input: 100, output: 50 }, { ending: 'failed' }), 100 * 2000 + 50 * 4000],
+  [
+    'a prefix found by a mark at a tenth, the rest of it at a fifth',
+    'qwen-plus',
+    call({ input: 2000, cachedRead: 1500, markedRead: 1024, output: 10 }),
+    500 * 2000 + 1024 * 200 + 476 * 400 + 40_000,
+  ],
   [
     'a cancelled call pays for what came',
     'qwen-plus',
@@ -105,8 +118,9 @@ describe('the bill', () => {
   it('names its items as the vendor does', () => {
     const itemsOf = (model: string, charged: ChargedCall) =>
       chargeOf(charged, pricesOf(model)).lines.map(({ item }) => item);
-    expect(itemsOf('qwen-plus', call({ input: 9, cachedRead: 4, cacheWritten: 2, output: 1 }))).toEqual([
+    expect(itemsOf('qwen-plus', call({ input: 9, cachedRead: 4, markedRead: 1, cacheWritten: 2, output: 1 }))).toEqual([
       'input_token',
+      'input_token_cache_read',
       'input_token_cache',
       'input_token_cache_creation_5m',
       'output_token',
@@ -125,14 +139,40 @@ describe('the bill', () => {
     ]);
   });
 
+  it('takes free tokens for plain input first, then for output, never for the cache', () => {
+    const charged = call({ input: 100, cachedRead: 30, cacheWritten: 20, output: 10 });
+    expect(chargeOf(charged, pricesOf('qwen-plus'), 55)).toEqual({
+      lines: [
+        { item: 'input_token', tokens: 50, nano: 0, isFree: true },
+        { item: 'input_token_cache', tokens: 30, nano: 12_000 },
+        { item: 'input_token_cache_creation_5m', tokens: 20, nano: 50_000 },
+        { item: 'output_token', tokens: 5, nano: 0, isFree: true },
+        { item: 'output_token', tokens: 5, nano: 20_000 },
+      ],
+      totalNano: 82_000,
+      freeTokens: 55,
+    });
+    const batch = call({ input: 10, output: 5 }, { priority: 'batch' });
+    expect(chargeOf(batch, pricesOf('qwen-plus'), 55)).toMatchObject({ totalNano: 20_000, freeTokens: 0 });
+    const failed = call({ input: 10, output: 5 }, { ending: 'failed', wasStreamed: false });
+    expect(chargeOf(failed, pricesOf('qwen-plus'), 55)).toMatchObject({ totalNano: 0, freeTokens: 0 });
+  });
+
+  it('counts free tokens of a model that has no price, and finishes its last answer', () => {
+    const charge = chargeOf(call({ input: 10, output: 5 }), undefined, 12);
+    expect(charge).toMatchObject({ totalNano: 0, freeTokens: 12 });
+    expect(charge.lines.map(({ tokens }) => tokens)).toEqual([10, 2, 3]);
+  });
+
   it('is free where no price is known', () => {
-    expect(chargeOf(call({ input: 5, output: 5 }), undefined)).toEqual({ lines: [], totalNano: 0 });
+    expect(chargeOf(call({ input: 5, output: 5 }), undefined)).toEqual({ lines: [], totalNano: 0, freeTokens: 0 });
   });
 
   it('rounds each line once, half up', () => {
     const prices = (inputPico: number): ModelPrices => ({
       tiers: [{ overTokens: 0, upToTokens: null, inputPico, outputPico: 0, outputThinkingPico: 0 }],
-      cacheReadPermille: 100,
+      cacheReadPermille: 200,
+      explicitCacheReadPermille: 100,
       cacheWritePermille: 1250,
       batchPermille: 500,
     });
@@ -141,7 +181,7 @@ describe('the bill', () => {
   });
 
   it('adds up, never charges less for more, and never charges twice', () => {
-    const models = catalogue.list().filter(({ prices }) => prices !== undefined);
+    const models = catalogue.list().flatMap(({ terms }) => terms.beijing?.prices ?? []);
     fc.assert(
       fc.property(
         fc.constantFrom(...models),
@@ -152,11 +192,13 @@ describe('the bill', () => {
           output: fc.nat(100_000),
           isThinking: fc.boolean(),
           isBatch: fc.boolean(),
+          free: fc.nat(200_000),
         }),
-        ({ prices }, { plain, cachedRead, cacheWritten, output, isThinking, isBatch }) => {
+        (prices, { plain, cachedRead, cacheWritten, output, isThinking, isBatch, free }) => {
           const counts = {
             input: plain + cachedRead + cacheWritten,
             cachedRead,
+            markedRead: Math.floor(cachedRead / 3),
             cacheWritten,
             output,
             reasoning: isThinking ? output : 0,
@@ -167,6 +209,13 @@ describe('the bill', () => {
           expect(lines.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(counts.input + output);
           const more = chargeOf(call({ ...counts, input: counts.input + 1, output: output + 1 }, { priority }), prices);
           expect(more.totalNano).toBeGreaterThanOrEqual(totalNano);
+          const helped = chargeOf(call(counts, { priority }), prices, free);
+          expect(helped.totalNano).toBeLessThanOrEqual(totalNano);
+          expect(helped.freeTokens).toBe(isBatch ? 0 : Math.min(free, plain + output));
+          const freeLines = helped.lines.filter(({ isFree }) => isFree);
+          expect(freeLines.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(helped.freeTokens);
+          expect(freeLines.every(({ nano }) => nano === 0)).toBe(true);
+          expect(helped.lines.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(counts.input + output);
         },
       ),
     );

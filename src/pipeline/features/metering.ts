@@ -1,14 +1,16 @@
 /**
  * Settles every call once, by whatever way it ends: a receipt for the ledger, a line for the log, the metrics.
  *
- * Outermost, so that it sees what the client sees. The last usage an event carried is what is billed: on `finish` and
- * `error` it is exact; when the consumer goes away without either, the last `usage` event stands.
+ * Outermost, so that it sees what the client sees. The account is opened before anything else, so that a call that could not
+ * be accounted for costs nothing, and closed before the terminal event is passed on: no client sees an end whose receipt a
+ * kill could lose. The usage of `finish` and `error` is exact. Until one of them comes, and where none comes because the
+ * consumer goes away, each delta counts as a token on top of the last `usage` event.
  */
+import { traceOf } from '../../core/error-trace.ts';
 import { type StudioError, toStudioError } from '../../core/errors.ts';
 import type { GenerationEvent } from '../../core/events.ts';
 import type { GenerationRequest } from '../../core/generation.ts';
-import type { CallContext, Ledger, Metrics, Receipt } from '../../core/ports.ts';
-import type { Charge, ChargedCall, ModelPrices } from '../../core/prices.ts';
+import type { CallContext, Ledger, Metrics, OpenAccount, Receipt } from '../../core/ports.ts';
 import { observeStream } from '../../core/streams.ts';
 import { NO_USAGE, type Usage } from '../../core/usage.ts';
 import type { Feature } from '../feature.ts';
@@ -16,60 +18,90 @@ import type { Feature } from '../feature.ts';
 export interface MeteringPorts {
   readonly ledger: Ledger;
   readonly metrics: Metrics;
-  /** What a call costs by the prices of a model. */
-  readonly charge: (call: ChargedCall, prices: ModelPrices | undefined) => Charge;
 }
 
 export function metering(ports: MeteringPorts): Feature {
   return {
     name: 'metering',
     apply(request, context, next) {
-      const meter = new CallMeter(request, context, ports);
-      ports.metrics.callStarted(context.protocol, request.model);
-      return observeStream(() => next(request, context), {
-        onEvent: (event) => meter.onEvent(event),
-        onEnd: (thrown) => meter.settle(thrown),
+      let meter: CallMeter | undefined;
+      const open = () => {
+        meter = new CallMeter(request, context, ports);
+        return next(request, context);
+      };
+      return observeStream(open, {
+        onEvent: (event) => meter?.onEvent(event) ?? event,
+        // Without a meter the call was refused before it began, and the refusal is on its way to the client.
+        onEnd: (thrown) => meter?.onEnd(thrown),
       });
     },
   };
 }
 
+/** No model has so long a name; what a caller writes there is kept by everybody who counts. */
+const MAX_MODEL_CHARACTERS = 256;
+
 /** The account of one call. */
 class CallMeter {
-  readonly #request: GenerationRequest;
   readonly #context: CallContext;
   readonly #ports: MeteringPorts;
   readonly #startedAt: number;
+  readonly #account: OpenAccount;
   #usage: Usage = NO_USAGE;
-  #ending: Receipt['ending'] | undefined;
-  #error: StudioError | undefined;
+  /** Since the last word on usage. */
+  #deltas = 0;
+  #reasoningDeltas = 0;
   #firstTokenMs: number | undefined;
+  #isClosed = false;
 
   constructor(request: GenerationRequest, context: CallContext, ports: MeteringPorts) {
-    this.#request = request;
     this.#context = context;
     this.#ports = ports;
     this.#startedAt = context.clock.monotonic();
+    const { requestId, protocol, priority, isStreaming, account, receivedAtMs, ids } = context;
+    const receiptId = receiptIdOf(ids.uuid(), receivedAtMs);
+    context.receiptId = receiptId;
+    this.#account = ports.ledger.open(
+      {
+        receiptId,
+        requestId,
+        protocol,
+        keyId: account.keyId,
+        workspaceId: account.workspaceId,
+        region: account.region,
+        priority,
+        model: request.model.slice(0, MAX_MODEL_CHARACTERS),
+        startedAtMs: receivedAtMs,
+        isStreaming,
+      },
+      () => this.#soFar(),
+    );
+    ports.metrics.callStarted(protocol, request.model);
   }
 
   onEvent(event: GenerationEvent): GenerationEvent {
     switch (event.type) {
-      case 'text-delta':
       case 'reasoning-delta':
+        this.#reasoningDeltas++;
+        this.#generated();
+        break;
+      case 'text-delta':
+      case 'tool-input-delta':
+        this.#generated();
+        break;
       case 'tool-input-start':
-        this.#firstTokenMs ??= this.#context.clock.monotonic() - this.#startedAt;
+        this.#firstTokenMs ??= this.#elapsedMs();
         break;
       case 'usage':
-        this.#usage = event.usage;
+        this.#told(event.usage);
         break;
       case 'finish':
-        this.#usage = event.usage;
-        this.#ending = event.ending;
+        this.#told(event.usage);
+        this.#finish(event.ending);
         break;
       case 'error':
-        this.#usage = event.usage;
-        this.#ending = 'failed';
-        this.#error = event.error;
+        this.#told(event.usage);
+        this.#close('failed', event.error);
         break;
       default:
         break;
@@ -77,31 +109,59 @@ class CallMeter {
     return event;
   }
 
-  settle(thrown: unknown): void {
-    const { clock, log } = this.#context;
-    if (thrown !== undefined) {
-      this.#ending = 'failed';
-      this.#error = toStudioError(thrown);
-    }
-    const ending = this.#ending ?? 'client-gone';
-    const { priority, card } = this.#context;
-    const receipt: Receipt = {
-      requestId: this.#context.requestId,
-      protocol: this.#context.protocol,
-      keyId: this.#context.account.keyId,
-      priority,
-      charge: this.#ports.charge({ usage: this.#usage, ending, priority }, card?.prices),
-      model: this.#request.model,
+  onEnd(thrown: unknown): void {
+    if (thrown !== undefined) this.#close('failed', toStudioError(thrown));
+    else this.#close('client-gone');
+  }
+
+  /** A call that we cut ourselves has failed, as its client reads it. */
+  #finish(ending: Receipt['ending']): void {
+    const failure = ending === 'completed' ? undefined : this.#context.failure?.();
+    if (failure) this.#close('failed', failure);
+    else this.#close(ending);
+  }
+
+  #generated(): void {
+    this.#deltas++;
+    this.#firstTokenMs ??= this.#elapsedMs();
+  }
+
+  #told(usage: Usage): void {
+    this.#usage = usage;
+    this.#deltas = 0;
+    this.#reasoningDeltas = 0;
+  }
+
+  #soFar(): Usage {
+    if (this.#deltas === 0) return this.#usage;
+    const { input, output, hostedTools } = this.#usage;
+    const total = output.total + this.#deltas;
+    const reasoning = output.reasoning + this.#reasoningDeltas;
+    this.#told({ input, output: { total, reasoning, audio: output.audio }, ...(hostedTools ? { hostedTools } : {}) });
+    return this.#usage;
+  }
+
+  #elapsedMs(): number {
+    return this.#context.clock.monotonic() - this.#startedAt;
+  }
+
+  #close(ending: Receipt['ending'], error?: StudioError): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const receipt = this.#account.close({
       servedBy: this.#context.route?.servedBy ?? '',
-      usage: this.#usage,
+      usage: this.#soFar(),
       ending,
-      errorCode: this.#error?.code,
-      startedAtMs: this.#context.receivedAtMs,
-      totalMs: clock.monotonic() - this.#startedAt,
+      errorCode: error?.code,
+      totalMs: this.#elapsedMs(),
       firstTokenMs: this.#firstTokenMs,
-    };
-    this.#ports.ledger.record(receipt);
+    });
     this.#ports.metrics.callEnded(receipt);
+    this.#tell(receipt, error);
+  }
+
+  #tell(receipt: Receipt, error: StudioError | undefined): void {
+    const { log } = this.#context;
     const line = {
       requestId: receipt.requestId,
       protocol: receipt.protocol,
@@ -115,14 +175,18 @@ class CallMeter {
       chargeNano: receipt.charge.totalNano,
       totalMs: Math.round(receipt.totalMs),
     };
-    if (!this.#error) log.info(line, 'call');
-    else if (this.#error.fault === 'client') log.info({ ...line, code: this.#error.code }, 'call refused');
-    else log.error({ ...line, code: this.#error.code, cause: describeCause(this.#error.cause) }, 'call failed');
+    if (!error) log.info(line, 'call');
+    else if (error.fault === 'client') log.info({ ...line, code: error.code }, 'call refused');
+    else
+      log.error(
+        { ...line, code: error.code, cause: error.cause === undefined ? undefined : traceOf(error.cause) },
+        'call failed',
+      );
   }
 }
 
-/** A cause for the log: its kind and message, never a body. */
-function describeCause(cause: unknown): string | undefined {
-  if (cause === undefined) return undefined;
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+/** An id that begins with the time: the newest receipts lie together in the index, which makes writing them much cheaper. */
+function receiptIdOf(uuid: string, atMs: number): string {
+  const time = atMs.toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}${uuid.slice(13)}`;
 }
