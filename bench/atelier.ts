@@ -17,12 +17,15 @@ export interface AtelierProcess {
   stop(): Promise<void>;
 }
 
-/** `yaml` is the whole configuration but for the port. */
+/** Limits are counted for every call (the key has some of each kind, see serve.ts), and refuse none. */
+const LIMITS = 'limits: { requestsPerSecond: 10000000, concurrentStreams: 10000000, catalogue: false }\n';
+
+/** `yaml` is the whole configuration but for the port and limits. */
 export async function startAtelier(yaml: string): Promise<AtelierProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'atelier-bench-'));
   const home = join(folder, 'home');
   const configFile = join(folder, 'atelier.yaml');
-  writeFileSync(configFile, `server: { port: 0 }\n${yaml}`);
+  writeFileSync(configFile, `server: { port: 0 }\n${LIMITS}${yaml}`);
   const server = await startServer('atelier', [join(import.meta.dirname, 'serve.ts'), configFile, home], {
     // As `npm start` runs it.
     flags: nodeFlags,

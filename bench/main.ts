@@ -1,7 +1,8 @@
 /**
- * `npm run bench [-- gateway | wires | engine | structured | disconnects] [--rounds N] [--scale X] [--count N] [--weights FILE] [--write]`
+ * `npm run bench [-- gateway | wires | engine | structured | disconnects | usage | ledger] [--rounds N] [--scale X] [--count N] [--weights FILE] [--write]`
  *
- * gateway, wires and engine: one run, interleaved rounds, medians. structured and disconnects: proofs on real weights. `--write` appends the table to docs/measured.md. Run it alone: two
+ * gateway, wires and engine: one run, interleaved rounds, medians. structured and disconnects: proofs on real weights. usage:
+ * reports over a million receipts (`--count`). ledger: what the accounts of a call cost. `--write` appends the table to docs/measured.md. Run it alone: two
  * cores shared with anything else measure the other thing.
  */
 import { appendFileSync } from 'node:fs';
@@ -11,7 +12,9 @@ import { parseArgs } from 'node:util';
 import { proveDisconnects } from './disconnects.ts';
 import { benchEngine } from './engine.ts';
 import { benchGateway, type Row } from './gateway.ts';
+import { benchLedger } from './ledger.ts';
 import { proveStructured } from './structured.ts';
+import { benchUsage } from './usage.ts';
 import { benchWires } from './wires.ts';
 
 const { values: flags, positionals } = parseArgs({
@@ -68,6 +71,12 @@ if (wanted.includes('disconnects')) {
     ].join('\n'),
   );
 }
+if (wanted.includes('usage')) {
+  const rows = await benchUsage(Number(flags.count ?? 1_000_000), Number(flags.seed));
+  sections.push(table('Reports, p50 / p95 in ms', Object.keys(rows[0]?.values ?? {}), rows));
+}
+if (wanted.includes('ledger'))
+  sections.push(table('Accounts of a call', ['ledger'], await benchLedger(Number(flags.count ?? 100_000))));
 for (const section of sections) process.stdout.write(`${section}\n`);
 if (flags.write) {
   const command = `npm run bench -- ${process.argv

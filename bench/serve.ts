@@ -1,16 +1,26 @@
 /** Atelier under measurement: the real server with a real key store, ledger and log; prints its port. */
 import { writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { createAdminService } from '../src/admin/service.ts';
 import { loadConfig } from '../src/config.ts';
 import { systemClock } from '../src/core/system.ts';
 import { openLog, startServer } from '../src/main.ts';
-import { openDatabase } from '../src/stores/sqlite/database.ts';
-import { createKeyStore } from '../src/stores/sqlite/keys.ts';
+import { openDatabase } from '../src/stores/sql/database.ts';
+import { createPlatformStore } from '../src/stores/sql/platform.ts';
 
 const [, , configFile, home] = process.argv;
 const config = loadConfig({ flags: { config: configFile, home } });
-const database = await openDatabase(join(config.home, 'atelier.db'));
-writeFileSync(join(config.home, 'bench-key'), createKeyStore(database, systemClock).create('bench').secret);
+const database = await openDatabase(config.database);
+const store = createPlatformStore(database, systemClock);
+const admin = createAdminService({
+  store,
+  current: () => store.load(),
+  clock: systemClock,
+  defaultRegion: config.regions.default,
+});
+/** Of each kind one that is counted for every call and refuses none. */
+const limits = { requestsPerMinute: 1e9, tokensPerMinute: 1e9, concurrentStreams: 1e6 };
+writeFileSync(join(config.home, 'bench-key'), (await admin.createKey('bench', { name: 'bench', limits })).secret);
 await database.close();
 const file = config.engine.weights;
 const weights = config.engine.enabled ? { file, name: basename(file, '.gguf') } : undefined;

@@ -1,6 +1,10 @@
 /** A server inside this process, on a port the system chooses, for commands that need one and find none. */
+import { readFile } from 'node:fs/promises';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { Config } from '../config.ts';
 import type { Logger } from '../core/ports.ts';
+import { REGIONS, type Region } from '../core/regions.ts';
+import { authorityFile } from '../tls/folder.ts';
 import type { ResolvedWeights } from '../weights/resolve.ts';
 
 export interface LocalServer {
@@ -8,12 +12,19 @@ export interface LocalServer {
   close(): Promise<void>;
 }
 
+const NO_PORTS = Object.fromEntries(REGIONS.map((region) => [region, {}])) as { [region in Region]: object };
+
 const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Starts it, and waits until its engine has loaded. Only this machine reaches it. */
 export async function startLocalServer(config: Config, weights: ResolvedWeights | undefined): Promise<LocalServer> {
   const { startServer } = await import('../main.ts');
-  const local = { ...config, server: { ...config.server, host: '127.0.0.1', port: 0 } };
+  const local = {
+    ...config,
+    server: { ...config.server, host: '127.0.0.1', port: 0 },
+    regions: { default: config.regions.default, ...NO_PORTS },
+    tls: { ...config.tls, enabled: false },
+  };
   const engineWeights = weights && {
     file: weights.file,
     name: weights.name,
@@ -28,6 +39,23 @@ export async function startLocalServer(config: Config, weights: ResolvedWeights 
     throw error;
   }
   return server;
+}
+
+/** An address of this machine that leads to a server which listens on `host`. */
+export function reachableHost(host: string): string {
+  return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+}
+
+/**
+ * Where a server of these settings answers. With TLS this process comes to trust its certificate, where there is one yet.
+ */
+export async function localUrl({ server, tls, home }: Config): Promise<string> {
+  const host = reachableHost(server.host);
+  const authority = `${host.includes(':') ? `[${host}]` : host}:${server.port}`;
+  if (!tls.enabled) return `http://${authority}`;
+  const certificate = await readFile(tls.certFile ?? authorityFile(home), 'utf8').catch(() => undefined);
+  if (certificate !== undefined) setDefaultCACertificates([...getCACertificates('default'), certificate]);
+  return `https://${authority}`;
 }
 
 /** Whose server answers at the URL: Atelier, somebody else, or nobody. */

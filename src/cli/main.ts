@@ -19,6 +19,7 @@ withSettings(program.command('serve'))
   .description('start the server; fetches the weights on the first start')
   .option('--host <address>', 'address to listen on')
   .option('--port <number>', 'port to listen on')
+  .option('--tls', 'serve https; programs have to trust the certificate (atelier trust)')
   .option('--scripted', 'answer with scripted texts; needs no weights')
   .option('--replay <folder>', 'answer from recordings (atelier record); needs no weights')
   .option('--sequences <number>', 'answers decoded side by side')
@@ -46,7 +47,8 @@ withSettings(program.command('pull'))
   .action(async (name: string | undefined, flags) => (await import('./commands/pull.ts')).pull(name, flags));
 
 withSettings(program.command('models'))
-  .description('list weights: what can be fetched and what is here')
+  .description('list weights: what can be fetched and what is here; or, with --region, the models of the API')
+  .option('--region <region>', 'the models a caller finds there, with prices, limits and free tokens')
   .option('--json', 'print JSON')
   .action(async (flags) => (await import('./commands/models.ts')).models(flags));
 
@@ -55,6 +57,13 @@ withSettings(program.command('doctor'))
   .option('--port <number>', 'port to check')
   .option('--skip-engine', 'do not load the weights')
   .action(async (flags) => (await import('./commands/doctor.ts')).doctor(flags));
+
+withHome(program.command('trust'))
+  .description('print how programs written for the real hosts come to this server: hosts, port, certificate')
+  .option('--host <address>', 'address the server listens on')
+  .option('--port <number>', 'port the server listens on')
+  .option('--json', 'print JSON')
+  .action(async (flags) => (await import('./commands/trust.ts')).trust(flags));
 
 program
   .command('record')
@@ -66,27 +75,113 @@ program
   .option('--port <number>', 'port to listen on', '8788')
   .action(async (flags) => (await import('./commands/record.ts')).record(flags));
 
-withHome(program.command('usage'))
-  .description('what was used in the last days, and what it cost')
-  .option('--by <what>', 'day, model, key or ending', 'day')
-  .option('--days <number>', 'how far back', '30')
-  .option('--json', 'print JSON; charges in nano-yuan')
+withFilters(withHome(program.command('usage')))
+  .description('what was used, and what it cost (default: the last 30 days)')
+  .option(
+    '--by <what>',
+    'hour, day, month, model, key, workspace, region, protocol, ending, priority, or kind (of token)',
+    'day',
+  )
+  .option('--csv', 'print CSV')
+  .option('--json', 'print JSON')
   .action(async (flags) => (await import('./commands/usage.ts')).usage(flags));
 
-const keys = program.command('keys').description('make, list and revoke API keys');
-withHome(keys.command('create'))
+withHome(program.command('backup'))
+  .description('copy the database, with the bytes of files, into one file; the server may be running')
+  .argument('<file>', 'file to make')
+  .option('--json', 'print JSON')
+  .action(async (file: string, flags) => (await import('./commands/backup.ts')).backup(file, flags));
+
+withHome(program.command('bill'))
+  .description("a month's bill, as the service would have written it")
+  .option('--month <month>', 'such as 2026-11, of Beijing (default: this one)')
+  .option('--csv', 'print CSV')
+  .option('--json', 'print JSON')
+  .action(async (flags) => (await import('./commands/bill.ts')).bill(flags));
+withFilters(withHome(program.command('requests')))
+  .description('the newest calls; or all that is known of one, with its bodies where the key keeps them')
+  .argument('[receipt]', 'one call')
+  .option('--ending <ending>', 'completed, cancelled, client-gone or failed')
+  .option('--limit <number>', 'so many at most', '20')
+  .option('--csv', 'print CSV, all of them')
+  .option('--json', 'print JSON')
+  .action(async (receipt: string | undefined, flags) =>
+    (await import('./commands/requests.ts')).requests(receipt, flags),
+  );
+withHome(program.command('limits'))
+  .description('what calls are limited by; of a model also what is left, when a server runs')
+  .option('--model <id>', 'a model')
+  .option('--key <key>', 'id or name of a key, which may have limits of its own')
+  .option('--region <region>', 'where (default: regions.default)')
+  .option('--port <number>', 'port of the server')
+  .option('--json', 'print JSON')
+  .action(async (flags) => (await import('./commands/limits.ts')).limits(flags));
+withHome(program.command('quota'))
+  .description('free tokens of models: granted, used, left, and until when')
+  .option('--free-tier-only <on|off>', 'refuse calls when free tokens are used up, instead of charging them')
+  .option('--model <id>', 'switch it for one model only')
+  .option('--json', 'print JSON')
+  .action(async (flags) => (await import('./commands/quota.ts')).quota(flags));
+withHome(program.command('audit'))
+  .description('the newest changes of keys, workspaces, prices and quota, and who made them')
+  .option('--limit <number>', 'so many at most', '50')
+  .option('--json', 'print JSON')
+  .action(async (flags) => (await import('./commands/audit.ts')).audit(flags));
+
+const keys = program.command('keys').description('make, list, change and revoke API keys and admin keys');
+withKeyRules(withHome(keys.command('create')))
   .description('make a key; its secret is shown once')
   .argument('[name]', 'a name for people', 'default')
+  .option('--region <region>', 'the only region it works in (default: regions.default)')
+  .option('--workspace <id>', 'id or name of its workspace (default: the default one)')
+  .option('--admin', 'make a key for the administration, which calls no model')
   .option('--json', 'print JSON')
   .action(async (name: string, flags) => (await import('./commands/keys.ts')).createKey(name, flags));
 withHome(keys.command('list'))
   .description('list keys')
+  .option('--live', 'without expired and revoked ones')
   .option('--json', 'print JSON')
   .action(async (flags) => (await import('./commands/keys.ts')).listKeys(flags));
+withHome(keys.command('show'))
+  .description('show what a key may do')
+  .argument('<id>', 'id, or a name that only one key has')
+  .option('--json', 'print JSON')
+  .action(async (id: string, flags) => (await import('./commands/keys.ts')).showKey(id, flags));
+withKeyRules(withHome(keys.command('update')))
+  .description('change what a key may do; running servers follow within a second')
+  .argument('<id>', 'id, or a name that only one live key has')
+  .option('--name <name>', 'another name')
+  .option('--no-keep-bodies', 'keep no requests and replies any more')
+  .option('--json', 'print JSON')
+  .action(async (id: string, flags) => (await import('./commands/keys.ts')).updateKey(id, flags));
 withHome(keys.command('revoke'))
   .description('make a key useless; running servers follow within a second')
   .argument('<id>', 'id, or a name that only one live key has')
+  .option('--json', 'print JSON')
   .action(async (id: string, flags) => (await import('./commands/keys.ts')).revokeKey(id, flags));
+
+const workspaces = program.command('workspaces').description('make, list, change and delete workspaces');
+withRules(withHome(workspaces.command('create')))
+  .description('make a workspace, whose keys share files, responses and a budget')
+  .argument('<name>', 'a name for people')
+  .option('--id <id>', 'the id it has in host names that programs use (default: one is made up)')
+  .option('--json', 'print JSON')
+  .action(async (name: string, flags) => (await import('./commands/workspaces.ts')).createWorkspace(name, flags));
+withHome(workspaces.command('list'))
+  .description('list workspaces')
+  .option('--json', 'print JSON')
+  .action(async (flags) => (await import('./commands/workspaces.ts')).listWorkspaces(flags));
+withRules(withHome(workspaces.command('update')))
+  .description('change what the keys of a workspace may do')
+  .argument('<id>', 'id or name')
+  .option('--name <name>', 'another name')
+  .option('--json', 'print JSON')
+  .action(async (id: string, flags) => (await import('./commands/workspaces.ts')).updateWorkspace(id, flags));
+withHome(workspaces.command('delete'))
+  .description('delete a workspace; its keys are refused from then on')
+  .argument('<id>', 'id or name')
+  .option('--json', 'print JSON')
+  .action(async (id: string, flags) => (await import('./commands/workspaces.ts')).deleteWorkspace(id, flags));
 
 try {
   await program.parseAsync();
@@ -102,7 +197,38 @@ try {
 function withHome(command: Command): Command {
   return command
     .option('--config <file>', 'settings file (default: atelier.yaml here or in the home folder)')
-    .option('--home <folder>', 'folder for keys and receipts');
+    .option('--home <folder>', 'folder for keys and receipts')
+    .option('--database <where>', 'sqlite (in the home folder) or postgres://…');
+}
+
+function withRules(command: Command): Command {
+  return command
+    .option('--models <ids>', 'only these: ids and patterns such as qwen3-*, with commas between; all: any')
+    .option('--budget <yuan>', 'refuse calls once as much is spent; none: do not')
+    .option('--budget-period <period>', 'month (a calendar month of Beijing) or total');
+}
+
+function withKeyRules(command: Command): Command {
+  return withRules(command)
+    .option('--expires <time>', '30d, 12h, 2027-01-31 or never')
+    .option('--qps <number>', 'calls a second')
+    .option('--rpm <number>', 'calls a minute')
+    .option('--tpm <number>', 'tokens a minute')
+    .option('--streams <number>', 'streams at a time')
+    .option('--keep-bodies', 'keep requests and replies, redacted, for retention.bodiesDays');
+}
+
+/** Which calls a report is about. */
+function withFilters(command: Command): Command {
+  return command
+    .option('--days <number>', 'so many days, today included')
+    .option('--from <time>', 'from a day such as 2026-11-01, or a time with its offset')
+    .option('--until <time>', 'to the end of a day, or a time')
+    .option('--time-zone <zone>', "whose days, such as Asia/Shanghai (default: this machine's)")
+    .option('--key <key>', 'of a key, by its id or name')
+    .option('--model <id>', 'of a model')
+    .option('--workspace <workspace>', 'of a workspace, by its id or name')
+    .option('--region <region>', 'of a region');
 }
 
 function withSettings(command: Command): Command {

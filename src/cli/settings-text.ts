@@ -1,4 +1,6 @@
 /** What a start prints: where the server is and what to paste into a program that was written for Model Studio. */
+import { REGIONS, type Region } from '../core/regions.ts';
+import { shellWord } from './shell-word.ts';
 import { asTyped, styled } from './terminal.ts';
 
 export interface ServerFacts {
@@ -7,6 +9,14 @@ export interface ServerFacts {
   /** Undefined when the user keeps keys elsewhere. */
   readonly secret: string | undefined;
   readonly keyNote: string;
+  /** Where the admin key is kept; undefined when the user keeps it elsewhere. */
+  readonly adminKeyFile?: string | undefined;
+  /** Of the base URL. */
+  readonly region: Region;
+  /** Of regions that have a port of their own. */
+  readonly regionPorts?: { readonly [region in Region]?: number } | undefined;
+  /** With a certificate that was made here: of whom programs have to trust. */
+  readonly trustFile?: string | undefined;
   /** `qwen2.5-coder-1.5b answers every text model`, for a person. */
   readonly answeredBy: string;
   /** A model id that works. */
@@ -23,7 +33,10 @@ export function settingsText(facts: ServerFacts): string {
     `  ${styled('bold', 'Base URL')}  ${url}`,
     `  ${styled('bold', 'API key')}   ${key}`,
     `            ${styled('dim', asTyped(facts.keyNote))}`,
+    ...(facts.adminKeyFile === undefined ? [] : [`  ${styled('bold', 'Admin key')} kept in ${facts.adminKeyFile}`]),
+    `  ${styled('bold', 'Region')}    ${regionsText(facts)}`,
     '',
+    ...trustText(facts.trustFile),
     heading('Any OpenAI SDK', 'in the shell'),
     `export OPENAI_BASE_URL=${url}`,
     `export OPENAI_API_KEY=${key}`,
@@ -61,6 +74,25 @@ export function settingsText(facts: ServerFacts): string {
     styled('dim', 'Other clients and agents: docs/wires/clients.md'),
     styled('dim', asTyped('Talk to it from another terminal: atelier chat     Stop it: Ctrl-C')),
   ].join('\n');
+}
+
+function regionsText({ region, regionPorts = {} }: ServerFacts): string {
+  const others = REGIONS.filter((each) => each !== region && regionPorts[each] !== undefined).map(
+    (each) => `${each} on port ${regionPorts[each]}`,
+  );
+  return [region, ...others, styled('dim', 'others by path or host name: docs/regions.md')].join('; ');
+}
+
+/** What is pasted below works in a shell that knows this. */
+function trustText(trustFile: string | undefined): string[] {
+  if (trustFile === undefined) return [];
+  const file = shellWord(trustFile);
+  const names = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE'];
+  return [
+    heading('Until this machine trusts the certificate', asTyped('atelier trust tells how')),
+    `export ${names.map((name) => `${name}=${file}`).join(' ')}`,
+    '',
+  ];
 }
 
 function heading(title: string, aside?: string): string {

@@ -1,4 +1,5 @@
 /** How the CLI writes: plain words, a little colour where a person reads them, columns that line up. */
+import { pipeline } from 'node:stream/promises';
 import { styleText } from 'node:util';
 
 type Style = Parameters<typeof styleText>[0];
@@ -16,6 +17,15 @@ export function say(text = ''): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** Pieces of text on stdout as they come; ends early when nobody reads them any more. */
+export async function pipe(pieces: AsyncIterable<string>): Promise<void> {
+  try {
+    await pipeline(pieces, process.stdout, { end: false });
+  } catch (thrown) {
+    if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'EPIPE')) throw thrown;
+  }
+}
+
 /** A line on stderr: progress, warnings, logs; never what another program would read. */
 export function note(text: string): void {
   process.stderr.write(`${text}\n`);
@@ -24,7 +34,10 @@ export function note(text: string): void {
 /** Advice as this user would type it: in a clone there is no `atelier` on the path, but npm knows the way. */
 export function asTyped(advice: string): string {
   if (process.env.npm_lifecycle_event === undefined) return advice;
-  return advice.replace(/\batelier (?=(?:serve|chat|pull|models|doctor|keys|record|usage)\b)/g, 'npm run atelier -- ');
+  return advice.replace(
+    /\batelier (?=(?:serve|chat|pull|models|doctor|keys|workspaces|record|usage|bill|limits|quota|requests|audit|trust|backup)\b)/g,
+    'npm run atelier -- ',
+  );
 }
 
 /** Rows as columns; a header is dimmed. */

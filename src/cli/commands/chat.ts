@@ -1,9 +1,9 @@
 /** `atelier chat [message]` */
 import { createInterface, type Interface } from 'node:readline/promises';
 import { type Config, type ConfigFlags, loadConfig } from '../../config.ts';
-import { ensureLocalKey, readLocalKey } from '../api-key.ts';
+import { ensureLocalKeys, readLocalKey } from '../api-key.ts';
 import { ask, ChatError, type ChatMessage } from '../chat-client.ts';
-import { type LocalServer, startLocalServer, whoAnswers } from '../local-server.ts';
+import { type LocalServer, localUrl, startLocalServer, whoAnswers } from '../local-server.ts';
 import { note, say, styled, UserError } from '../terminal.ts';
 import { bringWeights } from '../weights-view.ts';
 
@@ -220,15 +220,14 @@ async function findServer(flags: ChatFlags): Promise<Server> {
   const config = loadConfig({ flags });
   const key = flags.key ?? process.env.ATELIER_API_KEY ?? (await readLocalKey(config)) ?? 'none';
   if (baseUrl !== undefined) return { baseUrl, key };
-  const { host, port } = config.server;
-  const here = `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`;
+  const here = await localUrl(config);
   const wantsItsOwn = flags.weights !== undefined || flags.scripted === true;
-  if (!wantsItsOwn && port !== 0 && (await whoAnswers(here)) === 'atelier') return { baseUrl: here, key };
+  if (!wantsItsOwn && config.server.port !== 0 && (await whoAnswers(here)) === 'atelier') return { baseUrl: here, key };
   return startOwn(config);
 }
 
 async function startOwn(config: Config): Promise<Server> {
-  const key = (await ensureLocalKey(config))?.secret;
+  const key = (await ensureLocalKeys(config)).api?.secret;
   const weights = config.engine.enabled ? await bringWeights(config) : undefined;
   note(styled('dim', `No server runs here; starting one${weights ? ` with ${weights.name}` : ''}…`, process.stderr));
   // Nobody else reaches this server, so a key that was lost need not stop the talk.

@@ -10,7 +10,7 @@ import { parseWeightsSpec, placeOf, shortName, WeightsError } from '../../weight
 import { freeMemoryBytes, listWeights, type ResolvedWeights } from '../../weights/resolve.ts';
 import { chooseDefaultWeights, findWeights, WEIGHTS_CATALOGUE } from '../../weights/weights-catalogue.ts';
 import { ask } from '../chat-client.ts';
-import { startLocalServer, whoAnswers } from '../local-server.ts';
+import { localUrl, startLocalServer, whoAnswers } from '../local-server.ts';
 import { findFreePort, ownerOfPort, probePort } from '../port-owner.ts';
 import { asTyped, formatBytes, say, styled } from '../terminal.ts';
 
@@ -112,15 +112,15 @@ async function checkHome({ home, weightsFolder }: Config): Promise<Finding> {
   return good(`${home}; weights in ${weightsFolder}`);
 }
 
-async function checkPort({ server: { host, port } }: Config): Promise<Finding> {
+async function checkPort(config: Config): Promise<Finding> {
+  const { host, port } = config.server;
   if (port === 0) return good('the system chooses one');
   const state = await probePort(host, port);
   if (state === 'free') return good(`${host}:${port} is free`);
   if (state !== 'taken')
     return bad(`cannot listen on ${host}:${port}: ${state.refusal}`, 'choose another with --port or --host.');
   const owner = (await ownerOfPort(port)) ?? 'another program';
-  if ((await whoAnswers(`http://127.0.0.1:${port}`)) === 'atelier')
-    return good(`${port} is served by Atelier: ${owner}`);
+  if ((await whoAnswers(await localUrl(config))) === 'atelier') return good(`${port} is served by Atelier: ${owner}`);
   return bad(
     `${port} is taken by ${owner}`,
     `stop it, or serve on a free one: --port ${await findFreePort(host, port)}`,

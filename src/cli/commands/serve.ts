@@ -1,8 +1,9 @@
 /** `atelier serve` */
 import { confirm, isCancel } from '@clack/prompts';
 import { type Config, type ConfigFlags, loadConfig } from '../../config.ts';
+import { REGIONS } from '../../core/regions.ts';
 import type { ResolvedWeights } from '../../weights/resolve.ts';
-import { apiKeyFile, ensureLocalKey, type LocalKey } from '../api-key.ts';
+import { apiKeyFile, ensureLocalKeys, type LocalKey, type LocalKeys } from '../api-key.ts';
 import { findFreePort, ownerOfPort, probePort } from '../port-owner.ts';
 import { settingsText } from '../settings-text.ts';
 import { note, say, styled, UserError } from '../terminal.ts';
@@ -17,7 +18,8 @@ export async function serve(flags: ConfigFlags, version: string): Promise<void> 
   for (const warning of wanted.warnings) note(`${styled('yellow', 'note', process.stderr)} ${warning}`);
   // Before the weights: nobody should wait for a download to learn of a taken port.
   const config = await withUsablePort(wanted);
-  const key = await ensureLocalKey(config);
+  await checkRegionPorts(config);
+  const keys = await ensureLocalKeys(config);
   const weights = config.engine.enabled ? await bringWeights(config) : undefined;
   const { startServer, openLog } = await import('../../main.ts');
   // Results go to stdout, logs to stderr: either can be read by a program.
@@ -27,7 +29,13 @@ export async function serve(flags: ConfigFlags, version: string): Promise<void> 
   if (weights) note(`Loading ${weights.name}…`);
   const outcome = await Promise.race([server.ready.then(() => 'ready' as const, asUserError), stopped]);
   if (outcome === 'ready') {
-    say(settingsText({ version, baseUrl: server.baseUrl, ...keyFacts(config, key), ...answerFacts(config, weights) }));
+    const place = {
+      baseUrl: server.baseUrl,
+      region: config.regions.default,
+      regionPorts: server.regionPorts,
+      trustFile: config.tls.certFile === undefined ? server.trustFile : undefined,
+    };
+    say(settingsText({ version, ...place, ...keyFacts(config, keys), ...answerFacts(config, weights) }));
     await stopped;
   }
   if (!(outcome instanceof UserError)) note('Finishing what is running…');
@@ -69,7 +77,8 @@ async function withUsablePort(config: Config): Promise<Config> {
       `Cannot listen on ${host}:${port}: ${state.refusal}\nFix: choose another with --port or --host.`,
     );
   const owner = (await ownerOfPort(port)) ?? 'another program';
-  const free = await findFreePort(host, port);
+  // Above those of regions: one of theirs would be free as well, and make the server that region's.
+  const free = await findFreePort(host, Math.max(port, ...REGIONS.map((region) => config.regions[region].port ?? 0)));
   const taken = `Port ${port} is taken by ${owner}.`;
   if (process.stdin.isTTY && process.stdout.isTTY) {
     const answer = await confirm({ message: `${taken} Use port ${free} instead?` });
@@ -78,18 +87,34 @@ async function withUsablePort(config: Config): Promise<Config> {
   throw new UserError(`${taken}\nFix: stop it, or use a free port: PORT=${free} npm start (or --port ${free})`);
 }
 
-function keyFacts(config: Config, key: LocalKey | undefined): { secret: string | undefined; keyNote: string } {
-  if (!config.auth.required)
-    return { secret: key?.secret ?? 'any', keyNote: 'keys are not asked for (auth.required is false)' };
-  if (!key)
-    return {
-      secret: undefined,
-      keyNote: `the key in ${apiKeyFile(config)} is gone or revoked; more: atelier keys create`,
-    };
-  return {
-    secret: key.secret,
-    keyNote: `${key.isNew ? 'made just now, ' : ''}kept in ${key.file}; more: atelier keys create`,
-  };
+/** The port of a region is what programs were told, so no other is offered. */
+async function checkRegionPorts({ server: { host, port: own }, regions }: Config): Promise<void> {
+  for (const region of REGIONS) {
+    const port = regions[region].port ?? 0;
+    const state = port === 0 || port === own ? 'free' : await probePort(host, port);
+    if (state === 'free') continue;
+    const why = state === 'taken' ? `it is taken by ${(await ownerOfPort(port)) ?? 'another program'}` : state.refusal;
+    throw new UserError(
+      `Cannot listen on ${host}:${port} for ${region}: ${why}\nFix: stop it, or set regions.${region}.port to another.`,
+    );
+  }
+}
+
+function keyFacts(
+  config: Config,
+  { api, admin }: LocalKeys,
+): { secret: string | undefined; keyNote: string; adminKeyFile: string | undefined } {
+  const facts = { secret: api?.secret, keyNote: keyNote(config, api), adminKeyFile: admin?.file };
+  return config.auth.required ? facts : { ...facts, secret: api?.secret ?? 'any' };
+}
+
+function keyNote(config: Config, key: LocalKey | undefined): string {
+  const more = 'more: atelier keys create';
+  if (!config.auth.required) return 'keys are not asked for (auth.required is false)';
+  if (!key) return `the key in ${apiKeyFile(config)} is gone or revoked; ${more}`;
+  if (key.region !== config.regions.default)
+    return `a key of ${key.region}, where this server is ${config.regions.default} by default; ${more}`;
+  return `${key.isNew ? 'made just now, ' : ''}kept in ${key.file}; ${more}`;
 }
 
 function answerFacts(config: Config, weights: ResolvedWeights | undefined): { answeredBy: string; model: string } {
