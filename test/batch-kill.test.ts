@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import OpenAI from 'openai';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { openDatabase } from '../src/stores/sqlite/database.ts';
+import { openDatabase } from '../src/stores/sql/database.ts';
 
 const CLI = path.join(import.meta.dirname, '../src/cli/main.ts');
 const LINES = 200;

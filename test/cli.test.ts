@@ -78,6 +78,12 @@ describe('serve', () => {
     const url = /Base URL +(\S+)/.exec(out)?.[1];
     const key = /API key +(sk-[0-9a-f]{32})/.exec(out)?.[1];
     expect(readFileSync(path.join(home, 'api-key'), 'utf8').trim()).toBe(key);
+    expect(out).toContain(`Admin key kept in ${path.join(home, 'admin-key')}`);
+    const adminKey = readFileSync(path.join(home, 'admin-key'), 'utf8').trim();
+    expect(out).not.toContain(adminKey);
+    const origin = new URL(url ?? '').origin;
+    const listed = await fetch(`${origin}/admin/keys`, { headers: { authorization: `Bearer ${adminKey}` } });
+    expect(await listed.json()).toMatchObject({ items: [{ kind: 'api' }, { kind: 'admin' }], nextCursor: null });
     const response = await fetch(`${url}/chat/completions`, {
       method: 'POST',
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
@@ -103,6 +109,48 @@ describe('serve', () => {
       expect((await server.ended).errors).toContain('Finishing what is running');
     },
   );
+
+  it('serves https that other commands of this machine trust, and a port for a region', async () => {
+    const trusted = JSON.parse((await cli('trust', '--json')).out);
+    expect(trusted).toMatchObject({ isNew: true, caFile: path.join(home, 'tls/ca.pem') });
+    const [port, singaporePort] = [await freePort(), await freePort()];
+    const env = {
+      ATELIER_REGIONS_SINGAPORE_PORT: String(singaporePort),
+      ATELIER_TLS_ENABLED: 'true',
+      PORT: String(port),
+    };
+    const server = run(CLI, ['serve', '--scripted'], env);
+    const out = await server.until('Stop it: Ctrl-C');
+    expect(out).toContain(`Base URL  https://127.0.0.1:${port}/compatible-mode/v1`);
+    expect(out).toContain(`singapore on port ${singaporePort}`);
+    expect(out).toContain(`export NODE_EXTRA_CA_CERTS='${trusted.caFile}' SSL_CERT_FILE=`);
+
+    expect(await run(CLI, ['chat', 'Hello'], env).ended).toMatchObject({ code: 0, out: 'Hello\n', errors: '' });
+    const asked = ['-e', `fetch('https://localhost:${port}/health').then(({ status }) => console.log(status))`];
+    const outside = await runCommand(process.execPath, asked, { NODE_EXTRA_CA_CERTS: trusted.caFile }).ended;
+    expect(outside.out).toBe('200\n');
+    expect((await runCommand(process.execPath, asked, {}).ended).out).toBe('');
+
+    const taken = await run(CLI, ['serve', '--scripted'], { ...env, PORT: '0' }).ended;
+    expect(taken.errors).toContain(`Cannot listen on 127.0.0.1:${singaporePort} for singapore: it is taken by `);
+    server.child.kill('SIGTERM');
+    expect((await server.ended).code).toBe(0);
+  });
+
+  it('says why a given certificate cannot be used', async () => {
+    const file = path.join(home, 'cert.pem');
+    writeFileSync(file, 'not a certificate');
+    const env = { ATELIER_TLS_CERT_FILE: file, ATELIER_TLS_KEY_FILE: file };
+    const { code, errors } = await run(CLI, ['serve', '--scripted', '--tls', '--port', '0'], env).ended;
+    expect([code, errors]).toEqual([
+      1,
+      expect.stringContaining(`tls.certFile: ${file} holds no certificate in PEM form. Fix: `),
+    ]);
+    expect(await run(CLI, ['trust'], env).ended).toMatchObject({
+      code: 1,
+      errors: expect.stringContaining('tls.certFile'),
+    });
+  });
 
   it('names who has the port, and a free one', async () => {
     const holder = createServer();
@@ -133,6 +181,57 @@ describe('serve', () => {
   });
 });
 
+it('makes keys with rules, shows and changes them', async () => {
+  const rules = ['--region', 'singapore', '--models', 'qwen-plus,qwen3-*', '--expires', '30d', '--rpm', '60'];
+  const made = JSON.parse((await cli('keys', 'create', 'bob', ...rules, '--budget', '0.5', '--json')).out);
+  expect(made).toMatchObject({
+    region: 'singapore',
+    models: ['qwen-plus', 'qwen3-*'],
+    limits: { requestsPerMinute: 60 },
+    budget: { yuan: '0.5', period: 'month' },
+    keepsBodies: false,
+  });
+  expect(made.expiresAtMs).toBeGreaterThan(Date.now() + 29 * 86_400_000);
+  expect((await cli('keys', 'update', 'bob', '--tpm', '9', '--budget-period', 'total', '--keep-bodies')).code).toBe(0);
+  const { out } = await cli('keys', 'show', 'bob');
+  expect(out).toContain('60 calls a minute, 9 tokens a minute');
+  expect(out).toContain('0.5 yuan in all');
+  expect(out).toContain('bodies     kept');
+  expect((await cli('keys', 'list')).out).toMatch(/key-\w+ +bob +sk-\S+ +singapore +default/);
+  for (const wrong of [
+    ['create', 'x', '--region', 'singapor'],
+    ['create', 'x', '--budget', '1.0000000001'],
+    ['create', 'x', '--workspace', 'ws-1'],
+    ['create', 'x', '--admin', '--rpm', '1'],
+    ['update', 'bob', '--qps', 'many'],
+    ['update', 'bob'],
+    ['show', 'nobody'],
+  ]) {
+    const refused = await cli('keys', ...wrong);
+    expect(refused.code).toBe(1);
+    expect(refused.errors).toMatch(/^error /);
+    expect(refused.errors).not.toMatch(/^\s+at /m);
+  }
+});
+
+it('makes, changes and deletes workspaces', async () => {
+  const made = JSON.parse((await cli('workspaces', 'create', 'team', '--budget', '5', '--json')).out);
+  expect(made).toMatchObject({ name: 'team', budget: { yuan: '5', period: 'month' }, models: null });
+  const key = JSON.parse((await cli('keys', 'create', 'in-team', '--workspace', 'team', '--json')).out);
+  expect(key).toMatchObject({ workspaceId: made.id, secret: expect.stringMatching(/^sk-ws-[0-9a-f]{32}$/) });
+  expect((await cli('workspaces', 'create', 'team')).code).toBe(1);
+  expect((await cli('workspaces', 'update', 'team', '--name', 'crew', '--models', 'qwen-*')).code).toBe(0);
+  expect((await cli('workspaces', 'list')).out).toMatch(/ws-\w+ +crew +1 +5 yuan a month +qwen-\*/);
+  expect((await cli('workspaces', 'delete', 'crew')).out).toContain('its 1 key is refused');
+  expect(JSON.parse((await cli('workspaces', 'list', '--json')).out)).toHaveLength(1);
+  expect((await cli('workspaces', 'delete', 'default')).code).toBe(1);
+  expect((await cli('workspaces', 'create', 'moved', '--id', 'llm-abc123')).out).toContain(
+    'llm-abc123 (moved) is made',
+  );
+  const refused = await cli('workspaces', 'create', 'other', '--id', 'LLM');
+  expect(refused).toMatchObject({ code: 1, errors: expect.stringContaining('id must have lower-case letters') });
+});
+
 it('makes, lists and revokes keys', async () => {
   const made = JSON.parse((await cli('keys', 'create', 'alice', '--json')).out);
   expect(made).toMatchObject({ name: 'alice', secret: expect.stringMatching(/^sk-[0-9a-f]{32}$/) });
@@ -153,4 +252,27 @@ it('lists weights, and examines the machine with an exit code', async () => {
   expect(code).toBe(1);
   expect(out).toMatch(/✓ node/);
   expect(out).toMatch(/✗ weights .*\n +Fix: atelier pull/);
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe('trust', () => {
+  it('prints commands to paste, and makes whom to trust once', async () => {
+    const first = (await cli('trust')).out;
+    expect(first).toContain('(made just now)');
+    expect(first).toMatch(/^127\.0\.0\.1 dashscope\.aliyuncs\.com /m);
+    expect(first).toMatch(/^sudo update-ca-certificates$/m);
+    expect(first).toMatch(/^sudo setcap cap_net_bind_service=\+ep /m);
+    const again = (await cli('trust', '--host', '10.0.0.1', '--port', '443')).out;
+    expect(again).not.toContain('made just now');
+    expect(again).not.toContain('setcap');
+    expect(again).toMatch(/^10\.0\.0\.1 dashscope-intl\.aliyuncs\.com /m);
+    expect(readFileSync(path.join(home, 'tls/ca.pem'), 'utf8')).not.toContain('PRIVATE');
+  });
 });

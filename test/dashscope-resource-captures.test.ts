@@ -8,8 +8,9 @@ import type { StoredTask } from '../src/core/tasks.ts';
 import { encodeError } from '../src/protocols/dashscope/errors.ts';
 import { createDashScopeWire } from '../src/protocols/dashscope/index.ts';
 import type { ListedModel, Wire } from '../src/protocols/protocol.ts';
-import { type Database, openDatabase } from '../src/stores/sqlite/database.ts';
-import { createTaskStore } from '../src/stores/sqlite/tasks.ts';
+import { type Database, openDatabase } from '../src/stores/sql/database.ts';
+import { createTaskStore } from '../src/stores/sql/tasks.ts';
+import { testOwner } from './support/context.ts';
 import { callResource, testWirePorts } from './support/wires.ts';
 
 /** Evidence is read where it lies, beside the repository; a clone elsewhere has none. */
@@ -48,7 +49,7 @@ function shapeOf(value: unknown): unknown {
 const seed = (changes: Partial<StoredTask>) =>
   createTaskStore(database).create({
     taskId: '1111',
-    workspaceId: 'default',
+    ...testOwner(),
     keyId: 'key-1',
     requestId: 'request',
     model: 'text-embedding-async-v2',
@@ -61,7 +62,7 @@ const seed = (changes: Partial<StoredTask>) =>
 
 test('a running task', async ({ skip }) => {
   skip(isAbsent, REASON);
-  seed({ metrics: { total: 4, succeeded: 0, failed: 0 } });
+  await seed({ metrics: { total: 4, succeeded: 0, failed: 0 } });
   const { status, body } = recorded('get-task-running-nosse');
   const ours = await callResource(wire, 'GET', '/api/v1/tasks/:id', { params: { id: '1111' } });
   expect(ours.status).toBe(status);
@@ -70,7 +71,7 @@ test('a running task', async ({ skip }) => {
 
 test('a list of tasks', async ({ skip }) => {
   skip(isAbsent, REASON);
-  seed({ status: 'SUCCEEDED', endedAtMs: testWirePorts().clock.now() });
+  await seed({ status: 'SUCCEEDED', endedAtMs: testWirePorts().clock.now() });
   const { status, body } = recorded('list-task-nosse');
   const ours = await callResource(wire, 'GET', '/api/v1/tasks');
   expect(ours.status).toBe(status);
@@ -79,7 +80,7 @@ test('a list of tasks', async ({ skip }) => {
 
 test('a task that cannot be cancelled', async ({ skip }) => {
   skip(isAbsent, REASON);
-  seed({});
+  await seed({});
   const { status, body } = recorded('cancel-completed-task-nosse');
   const { request_id: requestId } = body as { readonly request_id: string };
   const refusal = await callResource(wire, 'POST', '/api/v1/tasks/:id/cancel', { params: { id: '1111' } }).catch(

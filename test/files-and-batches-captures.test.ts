@@ -12,7 +12,7 @@ import type { BatchObject } from '../src/protocols/openai-batches/schema.ts';
 import { createOpenAiFilesWire } from '../src/protocols/openai-files/index.ts';
 import type { FileObject } from '../src/protocols/openai-files/schema.ts';
 import type { BodyPart, ResourceReply, ResourceRoute } from '../src/protocols/protocol.ts';
-import { countingIds, fixedClock } from './support/context.ts';
+import { countingIds, fixedClock, testOwner } from './support/context.ts';
 import { fieldPart, filePart, openTestStores, readText, type TestStores } from './support/stores.ts';
 import { callResource, testWirePorts } from './support/wires.ts';
 
@@ -90,10 +90,10 @@ async function* textOf(text: string): AsyncGenerator<string> {
 
 async function seedFile(file: Omit<FileObject, 'object' | 'status'>, text = 'x'.repeat(file.bytes)): Promise<void> {
   const blob = await stores.ports.blobs.write(textOf(text), 1e9);
-  stores.ports.files.create({
+  await stores.ports.files.create({
     ...blob,
     fileId: file.id,
-    workspaceId: 'default',
+    ...testOwner(),
     keyId: 'key-1',
     name: file.filename,
     purpose: file.purpose as 'batch',
@@ -103,13 +103,13 @@ async function seedFile(file: Omit<FileObject, 'object' | 'status'>, text = 'x'.
 }
 
 /** Puts a recorded batch into the store as if it had come so far. */
-function seedBatch(recorded: BatchObject): void {
+async function seedBatch(recorded: BatchObject): Promise<void> {
   const { batches } = stores.ports;
   const ms = (seconds: number | null) => (seconds === null ? null : seconds * 1000);
   const { completed, failed, total } = recorded.request_counts;
-  batches.create({
+  await batches.create({
     batchId: recorded.id,
-    account: { keyId: 'key-1', name: 'test', workspaceId: 'default' },
+    account: { keyId: 'key-1', name: 'test', ...testOwner() },
     endpoint: recorded.endpoint,
     inputFileId: recorded.input_file_id,
     inputBlobId: '',
@@ -123,7 +123,7 @@ function seedBatch(recorded: BatchObject): void {
     isFailure: index >= completed,
     text: '{}',
   }));
-  batches.addResults(recorded.id, results);
+  await batches.addResults(recorded.id, results);
   const state: Partial<StoredBatch> = {
     status: recorded.status,
     errors: recorded.errors?.data ?? null,
@@ -137,7 +137,7 @@ function seedBatch(recorded: BatchObject): void {
     cancelledAtMs: ms(recorded.cancelled_at),
     total,
   };
-  batches.update(recorded.id, 'validating', state);
+  await batches.update(recorded.id, 'validating', state);
 }
 
 const batchIn = (capture: Capture) => JSON.parse(capture.response.body) as BatchObject;
@@ -145,14 +145,14 @@ const batchIn = (capture: Capture) => JSON.parse(capture.response.body) as Batch
 test.for(['get-inprogress-batch', 'get-completed-batch', 'get-cancelled-batch'])('%s', async (name, { skip }) => {
   skip(isAbsent, REASON);
   const capture = read(`${name}-compatible-nosse`);
-  seedBatch(batchIn(capture));
+  await seedBatch(batchIn(capture));
   sameAs(await replay(capture), capture);
 });
 
 test('cancel-batch: the answer does not wait for the work to be cut', async ({ skip }) => {
   skip(isAbsent, REASON);
   const capture = read('cancel-batch-compatible-nosse');
-  seedBatch({ ...batchIn(capture), status: 'in_progress' });
+  await seedBatch({ ...batchIn(capture), status: 'in_progress' });
   sameAs(await replay(capture), capture);
 });
 
@@ -183,10 +183,10 @@ test.for([
   const [newest] = newestFirst;
   // What the filter has to leave out, and one more for the next page where the recording has one.
   const older = newest && { ...newest, id: 'batch_older', created_at: newest.created_at - (has_more ? 1 : 86_400) };
-  if (older) seedBatch({ ...older, input_file_id: has_more ? older.input_file_id : 'other' });
-  for (const batch of newestFirst.toReversed()) seedBatch(batch);
+  if (older) await seedBatch({ ...older, input_file_id: has_more ? older.input_file_id : 'other' });
+  for (const batch of newestFirst.toReversed()) await seedBatch(batch);
   if (newest)
-    seedBatch({
+    await seedBatch({
       ...newest,
       id: 'batch_other',
       input_file_id: 'x',

@@ -313,15 +313,146 @@ export const REQUIREMENTS: readonly Requirement[] = [
   },
   {
     area: 'Ledger',
+    promise: 'A bill of calls of all kinds, through pipeline, ledger and database, equals a sheet worked out by hand',
+    source: 'Billing page; models reference §4, §5',
+    test: 'test/worked-bill.test.ts#is right to the nano-yuan, receipt by receipt and in every sum',
+  },
+  {
+    area: 'Ledger',
+    promise:
+      'A kill -9 under load loses no receipt and doubles none; sums, free quotas and budgets agree with receipts',
+    source: 'docs/decisions/0014-ledger.md',
+    test: 'test/ledger-kill/kill.test.ts#a ledger that is killed under load loses no receipt and doubles none, and all sums agree',
+  },
+  {
+    area: 'Ledger',
+    promise: 'A database that takes nothing loses no receipt; when too many wait, calls are refused with a 503',
+    source: 'docs/billing.md',
+    test: 'test/contract/ledger.test.ts#a database that takes nothing keeps calls going until too many receipts wait; no receipt is lost',
+  },
+  {
+    area: 'Ledger',
+    promise:
+      'Free tokens pay until they are used up; then calls are paid for, or refused as AllocationQuota.FreeTierOnly',
+    source: 'models reference §4, "Free quota"',
+    test: 'test/contract/ledger.test.ts#a free quota that is used up stops calls when that is switched on, in the words of the service',
+  },
+  {
+    area: 'Ledger',
+    promise: 'A spent budget of a key or workspace stops its calls',
+    source: 'docs/billing.md',
+    test: 'test/contract/ledger.test.ts#a budget stops a key when it is spent, and no other',
+  },
+  {
+    area: 'Ledger',
     promise: 'Every receipt has the charge of its call',
     source: 'Billing page; models reference §4',
     test: 'test/contract/charges.test.ts#a call costs what the catalogue says',
   },
   {
+    area: 'Regions',
+    promise:
+      'A region is chosen by path, the vendor’s host names (also behind a proxy) or port, for HTTP and WebSockets',
+    source: `${FOUNDING}, "Service Endpoints"; ${CHAT}; ${NATIVE}`,
+    test: 'src/http/listeners.test.ts#are told by the path and by the host before the port',
+  },
+  {
+    area: 'Regions',
+    promise: 'A key of another region is a 401 in the words of each wire, with the FAQ behind them',
+    source: `${FOUNDING}, "FAQ"; ${ERRORS}`,
+    test: 'test/contract/regions.test.ts#a key of another region is refused with the FAQ',
+  },
+  {
+    area: 'Regions',
+    promise: 'Error texts link the help page of the region',
+    source: ERRORS,
+    test: 'src/protocols/openai-envelope.test.ts#the help page',
+  },
+  {
+    area: 'Regions',
+    promise:
+      'A workspace is chosen by X-DashScope-WorkSpace or its own host, and refused as WorkSpaceNotFound or Workspace.AccessDenied',
+    source: `Model Studio, "Sub-workspaces"; ${ERRORS}`,
+    test: 'test/contract/regions.test.ts#that is not there, or not its own, is refused on',
+  },
+  {
+    area: 'Regions',
+    promise: 'Unmodified SDKs with the vendor’s https hosts work behind a hosts entry and a trusted certificate',
+    source: 'design/platform',
+    test: 'test/contract/regions.test.ts#talks to Beijing and to Singapore, each with its key',
+  },
+  {
+    area: 'Regions',
+    promise: 'The authority that programs trust can vouch for nothing but the service’s hosts and this machine',
+    source: 'RFC 5280, 4.2.1.10',
+    test: 'src/tls/certificates.test.ts#cannot vouch for others, whoever has stolen its key',
+  },
+  {
+    area: 'Stores',
+    promise: 'A database of every released schema is opened, with every row, and read',
+    source: 'Issue 5, "Stores"',
+    test: 'test/released-databases.test.ts#has every row, unchanged, in the schema of a new one',
+  },
+  {
+    area: 'Stores',
+    promise: 'Servers that share a Postgres find each other’s files, responses, conversations and batches',
+    source: 'Issue 5, "Must show" 5',
+    test: 'test/shared-database.test.ts#two servers on one Postgres',
+  },
+  {
+    area: 'Stores',
+    promise: 'Turns of one conversation follow each other, on whatever server they are taken',
+    source: 'Issue 5, "Must show" 5',
+    test: 'test/shared-database.test.ts#turns of one conversation on both follow each other',
+  },
+  {
+    area: 'Stores',
+    promise: 'A batch whose server is gone goes on on another, no result lost or doubled',
+    source: 'docs/decisions/0011',
+    test: 'src/protocols/openai-batches/index.test.ts#what one leaves behind, another goes on with',
+  },
+  {
+    area: 'Stores',
+    promise:
+      'A backup made while calls go on is sound, and a server starts from it with its keys, files and conversations',
+    source: 'Issue 5, "Stores"',
+    test: 'test/backup.test.ts#is whole and sound though calls go on',
+  },
+  {
+    area: 'Stores',
+    promise: 'What is older than its retention is removed in the background; sums stay',
+    source: 'Issue 5, "Stores"',
+    test: 'src/stores/sql/retention.test.ts#takes out receipts of before, however many, and leaves the sums',
+  },
+  {
+    area: 'Catalogue',
+    promise: 'Every model of the founding document is there, its nine prices to the digit',
+    source: FOUNDING,
+    test: 'src/catalogue/load.test.ts#costs in Beijing what the founding document says',
+  },
+  {
+    area: 'Catalogue',
+    promise: 'A model is offered in its regions alone, at their prices, limits and free tokens',
+    source: 'Models reference §2, §3, §4, §7',
+    test: 'src/catalogue/load.test.ts#has a model only where it is offered',
+  },
+  {
+    area: 'Catalogue',
+    promise: 'What a model cannot do is refused on every wire in the vendor’s code and text, and costs nothing',
+    source: 'Models reference §8; openai-chat reference §18.3; dashscope-native reference §8',
+    test: 'test/catalogue-checks.test.ts#refused because of the model',
+  },
+  {
+    area: 'Catalogue',
+    promise: 'Own models are listed, checked, charged and granted like the vendor’s',
+    source: 'design/platform',
+    test: 'test/catalogue-checks.test.ts#an own model',
+  },
+  {
     area: 'Ledger',
     promise: '`atelier usage` sums calls, tokens and charges by day, model, key or ending',
     source: 'Billing page; models reference §4',
-    test: 'src/stores/sqlite/usage.test.ts#sums every count, by day in order',
+    test: 'src/stores/sql/usage.test.ts#sums every count, by day in order',
   },
   {
     area: 'Every wire',
@@ -339,7 +470,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     area: 'Conversations',
     promise: 'A conversation goes when nobody has used it for 7 days',
     source: RESPONSES,
-    test: 'src/stores/sqlite/conversations.test.ts#goes when it was not used for long',
+    test: 'src/stores/sql/conversations.test.ts#goes when it was not used for long',
   },
   {
     area: 'Responses',
@@ -391,9 +522,9 @@ export const REQUIREMENTS: readonly Requirement[] = [
   },
   {
     area: 'Conversations',
-    promise: 'Responses and conversations belong to a workspace',
+    promise: 'Responses and conversations, as all that is stored, belong to a workspace in a region',
     source: FOUNDING,
-    test: `${responseUnits}#belongs to a workspace`,
+    test: 'test/contract/stored-things.test.ts#is there for every key of its owner, and not in',
   },
   {
     area: 'Clients',
@@ -652,8 +783,45 @@ export const REQUIREMENTS: readonly Requirement[] = [
     test: `${nativeUnits}/index.test.ts#are those of the raw text, message by message`,
   },
   {
+    area: 'Limits',
+    promise: '100 calls a second of a model, the catalogue’s calls and tokens a minute: exactly what they allow passes',
+    source: `${FOUNDING}, "Rate Limits & Retry"; Model Studio, "Rate limits"`,
+    test: 'src/pipeline/features/admission.test.ts#let exactly what they allow through at five times the limit, however many calls come',
+  },
+  {
+    area: 'Limits',
+    promise: 'A refusal has the vendor’s code and text and says how long to wait, on every wire',
+    source: `${ERRORS}; Model Studio, "Rate limits"`,
+    test: 'test/contract/limits.test.ts#too many calls a minute are refused, with how long to wait',
+  },
+  {
+    area: 'Limits',
+    promise: 'Ten streams and WebSockets of a key at a time',
+    source: `${FOUNDING}, "Rate Limits & Retry"`,
+    test: 'test/contract/limits.test.ts#are ten where nobody says otherwise',
+  },
+  {
+    area: 'Limits',
+    promise: 'The official SDKs’ own retries get through',
+    source: `${FOUNDING}, "Rate Limits & Retry"`,
+    test: 'test/contract/limits.test.ts#all succeed with OpenAI’s',
+  },
+  {
+    area: 'Limits',
+    promise: 'A surge waits instead of failing with X-DashScope-Wait-Timeout',
+    source: 'Model Studio, "Rate limits"',
+    test: 'test/contract/limits.test.ts#is refused when it is asked for, and waited for by who asks for that',
+    gap: 'off unless `limits.burst` is set: the vendor’s threshold is not known',
+  },
+  {
+    area: 'Limits',
+    promise: 'Servers with one Redis count together; without it each goes on in memory',
+    source: 'design/platform',
+    test: 'src/limits/redis.test.ts#are counted in memory while Redis is away, with one warning, and in Redis again when it is back',
+  },
+  {
     area: 'Platform',
-    promise: 'Regions, workspaces, rate limits, price overrides, free quota, budgets',
+    promise: 'Regions, workspaces, price overrides, free quota, budgets',
     source: FOUNDING,
     gap: 'not yet',
   },
@@ -805,7 +973,56 @@ export const REQUIREMENTS: readonly Requirement[] = [
     area: 'Keys',
     promise: 'Temporary keys stand for their key until they expire or it is revoked',
     source: 'Model Studio, "Generate a temporary API key"',
-    test: 'src/stores/sqlite/keys.test.ts#lets temporary keys die with their key, whoever revokes it',
+    test: 'src/accounts/key-ring.test.ts#die with their key',
+  },
+  {
+    area: 'Keys',
+    promise: 'A revocation or a changed grant holds on every server of a database within a second, a new key at once',
+    source: 'design/platform',
+    test: 'test/shared-keys.test.ts#refuses a revoked key, and what was made from it, after one look',
+  },
+  {
+    area: 'Administration',
+    promise: 'Only an admin key opens `/admin`, and it calls no model',
+    source: 'design/platform',
+    test: 'test/contract/admin.test.ts#opens with an admin key only, which calls no model',
+  },
+  {
+    area: 'Administration',
+    promise: 'Every change is an audit row of who made it, without secrets',
+    source: 'design/platform',
+    test: 'test/admin.test.ts#audits every change by its admin key, and refusals not',
+  },
+  {
+    area: 'Reports',
+    promise:
+      'Usage by hour, day, month, model, key, workspace, region, wire, ending, priority and kind agrees with the receipts, exactly',
+    source: 'design/platform',
+    test: 'src/stores/sql/usage.test.ts#equals what the receipts say',
+  },
+  {
+    area: 'Reports',
+    promise: 'The monthly bill has the service’s lines, of months of Beijing, with all nine decimals',
+    source: 'Model Studio, "Billing"',
+    test: 'src/stores/sql/bills.test.ts#has one line a key, workspace, model, item and way to pay, in the month of Beijing',
+  },
+  {
+    area: 'Reports',
+    promise: 'The log of requests is paged by any filter, each call once, newest first',
+    source: 'design/platform',
+    test: 'src/stores/sql/request-log.test.ts#pages any calls by any filter, each once, newest first',
+  },
+  {
+    area: 'Reports',
+    promise: 'Bodies of calls are kept of keys that were made for it only, redacted, for their time',
+    source: 'design/platform',
+    test: 'test/contract/admin-reports.test.ts#shows one with its bill, and with bodies where the key keeps them',
+  },
+  {
+    area: 'Secrets',
+    promise: 'No key, prompt or answer stands in a log line, an error, the metrics, the audit or the journal',
+    source: 'design/platform',
+    test: 'test/secrets.test.ts#nothing of them stands',
   },
   {
     area: 'Record and replay',

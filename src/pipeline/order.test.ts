@@ -1,22 +1,26 @@
 import { expect, it } from 'vitest';
+import { recordingLedger } from '../../test/support/ledger.ts';
 import { noBlobs, noUploads } from '../../test/support/wires.ts';
-import { NO_CHARGE } from '../core/prices.ts';
 import { featuresInOrder } from './order.ts';
 
 it('is the order that each line gives its reason for', () => {
-  const nothing = { record() {}, flush: async () => {} };
   const names = featuresInOrder({
-    ledger: nothing,
+    ledger: recordingLedger(),
     metrics: { callStarted() {}, callEnded() {} },
-    charge: () => NO_CHARGE,
     catalogue: { find: () => undefined, list: () => [] },
     router: { resolve: () => undefined },
+    policies: { policyOf: () => undefined },
+    funds: { check() {} },
+    bodies: { keep() {} },
+    bodiesRetentionMs: 1,
     uploads: noUploads,
     uploadBlobs: noBlobs,
   }).map(({ name }) => name);
   expect(names).toEqual([
     'metering',
+    'call-bodies',
     'resolve-model',
+    'admission',
     'validation',
     'uploads',
     'thinking',

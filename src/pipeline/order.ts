@@ -2,6 +2,8 @@
 import type { ModelCard, ModelCatalogue } from '../core/models.ts';
 import type { Router } from '../core/ports.ts';
 import type { Feature } from './feature.ts';
+import { type AdmissionPorts, admission } from './features/admission.ts';
+import { type CallBodiesPorts, callBodies } from './features/call-bodies.ts';
 import { choices } from './features/choices.ts';
 import { type MeteringPorts, metering } from './features/metering.ts';
 import { partialMode } from './features/partial-mode.ts';
@@ -11,7 +13,7 @@ import { thinking } from './features/thinking.ts';
 import { type UploadsPorts, uploads } from './features/uploads.ts';
 import { validation } from './features/validation.ts';
 
-export interface FeaturePorts extends UploadsPorts, MeteringPorts {
+export interface FeaturePorts extends UploadsPorts, MeteringPorts, AdmissionPorts, CallBodiesPorts {
   readonly catalogue: ModelCatalogue;
   readonly router: Router;
   /** What is known of models the catalogue has not (see resolve-model). */
@@ -22,7 +24,9 @@ export interface FeaturePorts extends UploadsPorts, MeteringPorts {
 export function featuresInOrder(ports: FeaturePorts): Feature[] {
   return [
     metering(ports), // sees what the client sees, and settles however the call ends
+    callBodies(ports), // the request as it was asked, refused or not, and by the id that metering gave its receipt
     resolveModel(ports), // every check below needs the card
+    admission(ports), // as the service: who may not call, or calls too often, is not told what else is wrong
     validation, // refuse bad input before anything is spent
     uploads(ports), // reads files: not for what is refused, and before anybody looks at the parts again
     thinking, // resolves the switch, which partial mode and the backend depend on
@@ -39,6 +43,7 @@ export function featuresInOrder(ports: FeaturePorts): Feature[] {
 export function featuresOfReplay(ports: FeaturePorts): Feature[] {
   return [
     metering(ports), // as ever: a receipt a call
+    callBodies(ports), // as ever: bodies, of keys that keep them
     resolveModel(ports), // who answers, for the log and the headers
   ];
 }

@@ -57,7 +57,7 @@ const call = (changes: Partial<InnerCall> = {}) =>
   callWire({
     path: '/v1/chat/completions',
     body: JSON.stringify({ model: 'qwen-plus', messages: [{ role: 'user', content: 'hi' }] }),
-    account: { keyId: 'key-1', name: 'test', workspaceId: 'default' },
+    account: { keyId: 'key-1', name: 'test', workspaceId: 'default', region: 'beijing' },
     priority: 'batch',
     signal: new AbortController().signal,
     ...changes,

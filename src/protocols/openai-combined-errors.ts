@@ -58,15 +58,19 @@ const COMBINED_ERRORS: { readonly [code in ErrorCode]: CombinedError } = {
   'invalid-api-key': invalid('invalid_api_key', { vendorCode: 'InvalidApiKey', message: 'Invalid API-key provided.' }),
   'access-denied': account('access_denied', 'AccessDenied'),
   'model-access-denied': account('model_access_denied', 'Model.AccessDenied'),
+  'workspace-access-denied': account('workspace_access_denied', 'Workspace.AccessDenied'),
   'free-tier-exhausted': account('insufficient_quota', 'AllocationQuota.FreeTierOnly'),
   'model-not-found': invalid('model_not_found', { status: 400 }),
   'model-not-supported': invalid('model_not_found', { status: 400 }),
+  'workspace-not-found': account('workspace_not_found', 'WorkSpaceNotFound'),
   'not-found': invalid('not_found'),
   'method-not-allowed': invalid('method_not_allowed', { vendorCode: 'Method Not Allowed' }),
   'body-too-large': invalid('request_too_large'),
   'unsupported-media-type': invalid('unsupported_media_type'),
   'rate-limited': account('rate_limit_exceeded', 'Throttling.RateQuota'),
   'burst-limited': account('rate_limit_exceeded', 'Throttling.BurstRate'),
+  'tokens-limited': account('rate_limit_exceeded', 'Throttling.AllocationQuota'),
+  'concurrency-limited': account('rate_limit_exceeded', 'Throttling.Concurrency'),
   'quota-exceeded': account('insufficient_quota', 'Throttling.AllocationQuota'),
   'queue-full': account('rate_limit_exceeded', 'Throttling.Concurrency'),
   internal: server('InternalError'),
@@ -91,5 +95,5 @@ export function combinedErrorReply(error: StudioError, requestId: string): Error
 /** What stands in `error`, also of frames. */
 export function nestedError(error: StudioError): { message: string; type: string; param: string | null; code: string } {
   const { code, type, message = error.message } = COMBINED_ERRORS[error.code];
-  return { message, type, param: error.param ?? null, code };
+  return { message: error.explain(message), type, param: error.param ?? null, code };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ERROR_CODES, type ErrorCode, StudioError } from '../core/errors.ts';
+import { REGIONS, type Region } from '../core/regions.ts';
 import { errorBody, errorReply } from './openai-envelope.ts';
 
 const ID = '816a021e-5d7e-9eff-91a2-36aed4641546';
@@ -43,6 +44,13 @@ const ROWS: readonly Row[] = [
   row('access-denied', 403, 'access_denied', 'access_denied', /^Access denied\.$/),
   row('model-access-denied', 403, 'Model.AccessDenied', 'Model.AccessDenied', /^Model access denied\.$/),
   row(
+    'workspace-access-denied',
+    403,
+    'Workspace.AccessDenied',
+    'Workspace.AccessDenied',
+    /^Workspace access denied\.$/,
+  ),
+  row(
     'free-tier-exhausted',
     403,
     'AllocationQuota.FreeTierOnly',
@@ -51,12 +59,21 @@ const ROWS: readonly Row[] = [
   ),
   row('model-not-found', 404, 'model_not_found', INVALID, /does not exist or you do not have access to it\.$/),
   row('model-not-supported', 404, 'model_not_supported', INVALID, /for OpenAI compatibility mode\.$/),
+  row('workspace-not-found', 404, 'WorkSpaceNotFound', 'WorkSpaceNotFound', /./, 'docs/decisions/0010'),
   row('not-found', 404, 'not_found', INVALID, /./, 'docs/decisions/0006'),
   row('method-not-allowed', 400, 'invalid_parameter_error', INVALID, /is not supported\.$/),
   row('body-too-large', 413, 'invalid_parameter_error', INVALID, /./, 'docs/decisions/0006'),
   row('unsupported-media-type', 415, 'invalid_parameter_error', INVALID, /./, 'docs/decisions/0006'),
   row('rate-limited', 429, 'limit_requests', 'limit_requests', /current request limit\. For .*#rate-limit$/),
   row('burst-limited', 429, 'limit_burst_rate', 'limit_burst_rate', /^Request rate increased too quickly\./),
+  row('tokens-limited', 429, 'insufficient_quota', 'insufficient_quota', /^Allocated quota exceeded, .*#token-limit$/),
+  row(
+    'concurrency-limited',
+    429,
+    'Throttling.Concurrency',
+    'Throttling.Concurrency',
+    /^Too many concurrent requests\.$/,
+  ),
   row('quota-exceeded', 429, 'insufficient_quota', 'insufficient_quota', /^You exceeded your.*#token-limit$/),
   row('queue-full', 429, 'Throttling.Concurrency', 'Throttling.Concurrency', /^Too many concurrent requests\.$/),
   row('internal', 500, 'internal_error', 'internal_error', /^An internal error has occured, please try again later/),
@@ -131,9 +148,9 @@ describe('retry headers (client-behaviour §7)', () => {
     expect(reply('rate-limited', undefined, 0).headers).toEqual({ ...json, ...wait(1) });
   });
 
-  test('an exhausted quota is not worth a retry unless somebody knows when', () => {
+  test('a budget that is spent is not worth a retry, tokens of a minute are', () => {
     expect(reply('quota-exceeded').headers).toEqual({ ...json, 'x-should-retry': 'false' });
-    expect(reply('quota-exceeded', undefined, 20).headers).toEqual({ ...json, ...wait(20) });
+    expect(reply('tokens-limited', undefined, 20).headers).toEqual({ ...json, ...wait(20) });
   });
 
   test('what would only fail again', () => {
@@ -151,4 +168,34 @@ describe('retry headers (client-behaviour §7)', () => {
       expect(reply(code).headers).toEqual(json);
     }
   });
+});
+
+describe('the help page', () => {
+  const messageIn = (region: Region, message?: string): string => {
+    const { body } = errorReply(new StudioError('invalid-api-key', message).madeIn(region), ID, 'chatcmpl-');
+    return (body as { error: { message: string } }).error.message;
+  };
+
+  test.each(REGIONS)('of %s', (region) => {
+    const page =
+      region === 'beijing'
+        ? 'https://help.aliyun.com/zh/model-studio/error-code'
+        : 'https://www.alibabacloud.com/help/en/model-studio/error-code';
+    expect(messageIn(region)).toBe(`Incorrect API key provided. For details, see: ${page}#apikey-error`);
+    expect(messageIn(region, `No. See ${page}#x`)).toBe(`No. See ${page}#x`);
+  });
+
+  test("is Beijing's where nobody knows better", () => {
+    expect(reply('invalid-api-key').body).toMatchObject({
+      error: { message: expect.stringContaining('https://help.aliyun.com/zh/') },
+    });
+  });
+});
+
+test('an explanation stands between the words of the service and its link', () => {
+  const error = new StudioError('invalid-api-key', undefined, { explanation: 'Of another region.' });
+  const { body } = errorReply(error.madeIn('virginia'), ID, 'chatcmpl-');
+  expect((body as { error: { message: string } }).error.message).toMatch(
+    /^Incorrect API key provided\. Of another region\. For details, see: https:\/\/www\.alibabacloud\.com\//,
+  );
 });

@@ -6,6 +6,7 @@
  * wears the prefix, no `id`). Clients print them whole, so key order is kept.
  */
 import { ERROR_CODES, type ErrorCode, type StudioError } from '../core/errors.ts';
+import { DEFAULT_REGION, REGION_FACTS } from '../core/regions.ts';
 import type { ErrorReply } from './protocol.ts';
 
 /** Who refused, which decides the envelope. */
@@ -73,9 +74,11 @@ const WIRE_ERRORS: { readonly [code in ErrorCode]: WireError } = {
   'invalid-api-key': { layer: 'gateway', code: 'invalid_api_key', type: INVALID_REQUEST, anchor: 'apikey-error' },
   'access-denied': account('access_denied'),
   'model-access-denied': account('Model.AccessDenied'),
+  'workspace-access-denied': account('Workspace.AccessDenied'),
   'free-tier-exhausted': account('AllocationQuota.FreeTierOnly'),
   'model-not-found': parameter('gateway', 'model_not_found'),
   'model-not-supported': { ...parameter('model', 'model_not_supported'), suffix: ' for OpenAI compatibility mode.' },
+  'workspace-not-found': account('WorkSpaceNotFound'),
   'not-found': parameter('gateway', 'not_found'),
   // The page lists "Request method 'GET' is not supported." in its 400 group.
   'method-not-allowed': { ...parameter('gateway'), status: 400 },
@@ -83,7 +86,9 @@ const WIRE_ERRORS: { readonly [code in ErrorCode]: WireError } = {
   'unsupported-media-type': parameter('gateway'),
   'rate-limited': account('limit_requests', { anchor: 'rate-limit', retryAfterSeconds: 1 }),
   'burst-limited': account('limit_burst_rate', { retryAfterSeconds: 1 }),
-  'quota-exceeded': account('insufficient_quota', { anchor: 'token-limit' }),
+  'tokens-limited': account('insufficient_quota', { anchor: 'token-limit', retryAfterSeconds: 1 }),
+  'concurrency-limited': account('Throttling.Concurrency', { retryAfterSeconds: 1 }),
+  'quota-exceeded': account('insufficient_quota', { anchor: 'token-limit', shouldNotRetry: true }),
   'queue-full': account('Throttling.Concurrency', { retryAfterSeconds: 1 }),
   internal: account('internal_error'),
   // Recorded so; the page has the same text under the code `InternalError.Algo`.
@@ -94,8 +99,9 @@ const WIRE_ERRORS: { readonly [code in ErrorCode]: WireError } = {
   timeout: account('RequestTimeOut', { shouldNotRetry: true }),
 };
 
-/** Beijing's help page; the other regions link their own. */
-const HELP_PAGE = 'https://help.aliyun.com/zh/model-studio/error-code';
+/** The hosts outside the mainland link the international page (openai-chat reference §18.1). */
+const MAINLAND_HELP_PAGE = 'https://help.aliyun.com/zh/model-studio/error-code';
+const INTERNATIONAL_HELP_PAGE = 'https://www.alibabacloud.com/help/en/model-studio/error-code';
 
 /** Every SDK obeys a wait below a minute; above it some ignore it and some sleep for as long as told (client-behaviour §1). */
 const LONGEST_RETRY_AFTER_SECONDS = 59;
@@ -148,10 +154,13 @@ function retryHeaders(error: StudioError): { [name: string]: string } {
   };
 }
 
-function messageOf({ code, message: thrown }: StudioError): string {
-  const { prefix = '', suffix = '', anchor, message = thrown } = WIRE_ERRORS[code];
-  const prefixed = (message.startsWith(prefix) ? message : prefix + message) + suffix;
-  return anchor === undefined || message.includes(HELP_PAGE)
-    ? prefixed
-    : `${prefixed} For details, see: ${HELP_PAGE}#${anchor}`;
+function messageOf(error: StudioError): string {
+  const { prefix = '', suffix = '', anchor, message = error.message } = WIRE_ERRORS[error.code];
+  const prefixed = error.explain((message.startsWith(prefix) ? message : prefix + message) + suffix);
+  const isLinked = message.includes(MAINLAND_HELP_PAGE) || message.includes(INTERNATIONAL_HELP_PAGE);
+  return anchor === undefined || isLinked ? prefixed : `${prefixed} For details, see: ${helpPageOf(error)}#${anchor}`;
+}
+
+function helpPageOf({ region = DEFAULT_REGION }: StudioError): string {
+  return REGION_FACTS[region].isMainland ? MAINLAND_HELP_PAGE : INTERNATIONAL_HELP_PAGE;
 }

@@ -15,6 +15,7 @@ import type { StudioError } from '../core/errors.ts';
 import type { GenerationEvent } from '../core/events.ts';
 import type { BlobStore, FileStore } from '../core/files.ts';
 import type { GenerationRequest } from '../core/generation.ts';
+import type { RateLimits } from '../core/limits.ts';
 import type { ModelCard, ModelCatalogue } from '../core/models.ts';
 import type { Account, CallContext, Clock, IdSource, Logger, TemporaryKeys, TokenCounter } from '../core/ports.ts';
 import type { ResponseStore } from '../core/responses.ts';
@@ -82,8 +83,15 @@ export interface GenerationProtocol<Plan extends ReplyPlan = ReplyPlan> {
   encodeError(error: StudioError, requestId: string, plan: Plan | undefined, headers?: Headers): ErrorReply;
   /** A frame that keeps an idle stream open without saying anything. */
   readonly keepAliveFrame: string;
-  /** Headers of every reply of this protocol besides `x-request-id`, also of refusals. */
-  replyHeaders?(requestId: string, plan: Plan | undefined): { readonly [name: string]: string };
+  /**
+   * Headers of every reply of this protocol besides `x-request-id`, also of refusals. `rateLimits` is what is left of the
+   * call's limits, where it has any.
+   */
+  replyHeaders?(
+    requestId: string,
+    plan: Plan | undefined,
+    rateLimits: RateLimits | undefined,
+  ): { readonly [name: string]: string };
   /**
    * Looks up what the request continues (stored history), after decoding and before anything is generated. May refuse.
    * Where it took something that must be given back (a conversation's turn), `settle` is called in any case. `signal`
@@ -124,7 +132,7 @@ export interface ResourceRequest {
   readonly parts: AsyncIterable<BodyPart>;
   readonly account: Account;
   readonly requestId: string;
-  /** Scheme and host as the client reached us, e.g. `http://127.0.0.1:8787`. */
+  /** Scheme, host and region's prefix as the client reached us, e.g. `http://127.0.0.1:8787/singapore`. */
   readonly origin: string;
 }
 
@@ -219,13 +227,16 @@ export interface WirePorts {
   readonly ids: IdSource;
   readonly log: Logger;
   readonly catalogue: ModelCatalogue;
-  /** Every model a caller may ask for, with its route. */
-  listModels(): readonly ListedModel[];
-  findModel(id: string): ListedModel | undefined;
+  /** What is known of a model, whoever asks for it; undefined when nobody answers for it. */
+  findCard(id: string): ModelCard | undefined;
+  /** Every model the account may ask for, with its route: what is in its region and granted to it. */
+  listModels(account: Account): readonly ListedModel[];
+  /** Undefined also where the account may not ask for it. */
+  findModel(id: string, account: Account): ListedModel | undefined;
   readonly files: FileStore;
   /** Bytes of files, and of what batches read. */
   readonly blobs: BlobStore;
-  /** What the files of a workspace may come to. */
+  /** What the files of an owner may come to. */
   readonly fileQuota: { readonly maxFiles: number; readonly maxBytes: number };
   readonly batches: BatchStore;
   /** Lines of batches that are generated side by side. */

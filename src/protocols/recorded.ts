@@ -38,7 +38,7 @@ export function createRecordedDecoder(
       query,
       ids: ports.ids,
       requestId: ports.ids.uuid(),
-      account: { keyId: 'recording', name: 'recording', workspaceId: DEFAULT_WORKSPACE_ID },
+      account: { keyId: 'recording', name: 'recording', workspaceId: DEFAULT_WORKSPACE_ID, region: 'beijing' },
       receivedAtMs: ports.clock.now(),
     });
     return { request, isStreaming: plan.isStreaming };

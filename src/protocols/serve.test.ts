@@ -3,7 +3,7 @@ import { countingIds, fixedClock, silentLog } from '../../test/support/context.t
 import { StudioError } from '../core/errors.ts';
 import { CallGate } from './call-gate.ts';
 import { FrameWriter } from './frame-writer.ts';
-import type { GenerationProtocol } from './protocol.ts';
+import type { GenerationProtocol, Headers } from './protocol.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 import { RunningCalls } from './running-calls.ts';
 import { type Generate, KeepAlives, type ServePorts, serveGeneration } from './serve.ts';
@@ -66,7 +66,7 @@ const showing: GenerationProtocol = {
   keepAliveFrame: 'keep-alive\n',
 };
 
-function served(protocol: GenerationProtocol, generate: Generate) {
+function served(protocol: GenerationProtocol, generate: Generate, headers: Headers = {}) {
   const clock = fixedClock();
   const seen: unknown[] = [];
   const writer = new FrameWriter(
@@ -88,8 +88,8 @@ function served(protocol: GenerationProtocol, generate: Generate) {
     running: new RunningCalls(),
     shutdownSignal: new AbortController().signal,
   };
-  const account = { keyId: 'k', name: 'k', workspaceId: 'w' };
-  const exchange = { requestId: 'r', account, headers: {}, query: new URLSearchParams(), body: '{}', writer };
+  const account = { keyId: 'k', name: 'k', workspaceId: 'w', region: 'beijing' as const };
+  const exchange = { requestId: 'r', account, headers, query: new URLSearchParams(), body: '{}', writer };
   const done = serveGeneration(protocol, exchange, ports);
   const beSilent = (): void => {
     clock.advance(KeepAlives.SILENCE_MS);
@@ -125,6 +125,20 @@ describe('a refusal', () => {
     expect(seen).toEqual(['keep-alive', 'start', 'error:queue-full', 'end']);
   });
 
+  it('by limits that are counted elsewhere is waited for before a call is accepted', async () => {
+    const accepting: GenerationProtocol = { ...showing, encodeAccepted: () => ({ status: 'queued' }) };
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { seen, done } = served(accepting, (request, context) => {
+      context.admitting = promise;
+      return refusing(promise)(request, context);
+    });
+    await new Promise((next) => setImmediate(next));
+    expect(seen).toEqual([]);
+    resolve();
+    await done;
+    expect(seen).toEqual([[400, 'queue-full'], 'end']);
+  });
+
   it('of a call that would be accepted is read instead', async () => {
     const accepting: GenerationProtocol = { ...showing, encodeAccepted: () => ({ status: 'queued' }) };
     const refused = served(accepting, refusing(Promise.resolve()));
@@ -137,4 +151,38 @@ describe('a refusal', () => {
     resolve();
     await accepted.done;
   });
+});
+
+it.each([
+  ['3', 3000],
+  ['0.5', 500],
+  ['3600', 120_000],
+  ['0', undefined],
+  ['-1', undefined],
+  ['soon', undefined],
+])('a caller that would wait %s seconds for its turn waits %s ms', async (seconds, waitTimeoutMs) => {
+  const waits: unknown[] = [];
+  const generate: Generate = (_request, context) => {
+    waits.push(context.waitTimeoutMs);
+    throw new StudioError('burst-limited');
+  };
+  await served(showing, generate, { 'x-dashscope-wait-timeout': seconds }).done;
+  expect(waits).toEqual([waitTimeoutMs]);
+});
+
+it('the headers of a reply, also of a refusal, are made of what is left of its limits', async () => {
+  const told: unknown[] = [];
+  const protocol: GenerationProtocol = {
+    ...showing,
+    replyHeaders: (_requestId, _plan, rateLimits) => {
+      told.push(rateLimits);
+      return {};
+    },
+  };
+  const rateLimits = { requests: { limit: 1, remaining: 0, resetMs: 1000 } };
+  await served(protocol, (_request, context) => {
+    context.rateLimits = rateLimits;
+    throw new StudioError('rate-limited');
+  }).done;
+  expect(told.at(-1)).toBe(rateLimits);
 });

@@ -11,6 +11,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { Assembler, type GenerationResult } from '../core/assemble.ts';
+import { traceOf } from '../core/error-trace.ts';
 import { StudioError, toStudioError } from '../core/errors.ts';
 import type { GenerationEvent, GenerationStream } from '../core/events.ts';
 import type { GenerationRequest } from '../core/generation.ts';
@@ -35,6 +36,8 @@ export interface Exchange {
   readonly priority?: CallContext['priority'] | undefined;
   /** Aborting it ends the call as cancelled. */
   readonly cancelSignal?: AbortSignal | undefined;
+  /** The call came on a WebSocket. */
+  readonly isOnSocket?: boolean | undefined;
 }
 
 export type Generate = (request: GenerationRequest, context: CallContext) => GenerationStream;
@@ -71,6 +74,7 @@ export async function serveGeneration<Plan extends ReplyPlan>(
     let decoded = protocol.decodeRequest(parseBody(exchange.body), info);
     reply.plan = decoded.plan;
     call = startCall(reply, decoded.plan, info.receivedAtMs);
+    reply.context = call.context;
     if (protocol.prepare) decoded = await protocol.prepare(decoded, info, call.context.signal);
     await generateReply(reply, decoded, call);
   } catch (thrown) {
@@ -93,6 +97,8 @@ class Reply<Plan extends ReplyPlan> {
   readonly ports: ServePorts;
   writer: ReplyWriter;
   plan: Plan | undefined;
+  /** Undefined until the request was understood. */
+  context: CallContext | undefined;
 
   constructor(protocol: GenerationProtocol<Plan>, exchange: Exchange, ports: ServePorts) {
     this.protocol = protocol;
@@ -102,15 +108,16 @@ class Reply<Plan extends ReplyPlan> {
   }
 
   headers(more?: { readonly [name: string]: string }): { [name: string]: string } {
-    return { ...this.protocol.replyHeaders?.(this.exchange.requestId, this.plan), ...more };
+    const { requestId } = this.exchange;
+    return { ...this.protocol.replyHeaders?.(requestId, this.plan, this.context?.rateLimits), ...more };
   }
 
   /** What is thrown as the client reads it; what nobody expected goes to the log. */
   errorOf(thrown: unknown): StudioError {
     const { requestId } = this.exchange;
     const error = toStudioError(thrown);
-    if (error.code === 'internal') this.ports.log.error({ requestId, cause: stackOf(error.cause) }, 'internal error');
-    return error;
+    if (error.code === 'internal') this.ports.log.error({ requestId, cause: traceOf(error.cause) }, 'internal error');
+    return error.madeIn(this.exchange.account.region);
   }
 
   refuse(thrown: unknown): void {
@@ -126,7 +133,7 @@ class Reply<Plan extends ReplyPlan> {
       return;
     }
     const { requestId } = this.exchange;
-    this.ports.log.error({ requestId, cause: stackOf(thrown) }, 'a stream threw after its first frame');
+    this.ports.log.error({ requestId, cause: traceOf(thrown) }, 'a stream threw after its first frame');
     this.writer.end();
   }
 }
@@ -143,7 +150,7 @@ async function generateReply<Plan extends ReplyPlan>(
     let stream = ports.generate(request, call.context);
     const accepted = protocol.encodeAccepted?.(plan);
     if (accepted !== undefined) {
-      stream = await unlessRefused(stream);
+      stream = await unlessRefused(stream, call.context);
       reply.writer.sendBody(200, reply.headers(), accepted);
       reply.writer = silentWriter(ports.clock);
     }
@@ -156,12 +163,13 @@ async function generateReply<Plan extends ReplyPlan>(
 }
 
 /**
- * Begins a stream whose caller is told at once that it was accepted: what is refused without waiting for anything (by
- * validation, by a full queue) is thrown here, so that the caller reads it instead.
+ * Begins a stream whose caller is told at once that it was accepted: what is refused without waiting for anything but
+ * limits that are counted elsewhere (by validation, by a full queue) is thrown here, so that the caller reads it instead.
  */
-async function unlessRefused(stream: GenerationStream): Promise<GenerationStream> {
+async function unlessRefused(stream: GenerationStream, context: CallContext): Promise<GenerationStream> {
   const events = stream[Symbol.asyncIterator]();
   const first = events.next();
+  if (context.admitting) await context.admitting;
   await Promise.race([first, setImmediate()]);
   return begunStream(first, events);
 }
@@ -246,7 +254,10 @@ function startCall<Plan extends ReplyPlan>(reply: Reply<Plan>, plan: Plan, recei
       isStreaming: plan.isStreaming || exchange.priority === 'batch',
       account: exchange.account,
       priority: exchange.priority ?? 'live',
+      isOnSocket: exchange.isOnSocket,
+      waitTimeoutMs: waitTimeoutOf(exchange.headers),
       signal: controller.signal,
+      failure: () => failure,
       receivedAtMs,
       clock: ports.clock,
       ids: ports.ids,
@@ -255,6 +266,14 @@ function startCall<Plan extends ReplyPlan>(reply: Reply<Plan>, plan: Plan, recei
       route: undefined,
     },
   };
+}
+
+/** "Rate limits", waiting instead of failing: whole seconds; more than two minutes make no difference there. */
+const LONGEST_WAIT_SECONDS = 120;
+
+function waitTimeoutOf({ 'x-dashscope-wait-timeout': asked }: Headers): number | undefined {
+  const seconds = asked === undefined ? Number.NaN : Number(asked);
+  return seconds > 0 ? Math.min(seconds, LONGEST_WAIT_SECONDS) * 1000 : undefined;
 }
 
 async function streamReply<Plan extends ReplyPlan>(
@@ -273,8 +292,8 @@ async function streamReply<Plan extends ReplyPlan>(
   try {
     for await (const each of stream) {
       hasEvents = true;
-      const event = cutByUs(each, call);
-      if (event.type === 'start') headers = { ...headers, 'x-atelier-backend': event.servedBy };
+      const event = placed(cutByUs(each, call), call);
+      if (event.type === 'start') headers = reply.headers({ ...STREAM_HEADERS, 'x-atelier-backend': event.servedBy });
       if (settlement) await settlement.push(event);
       if (writer.isClientGone && !plan.outlivesClient) continue;
       if (event.type === 'error' && !writer.hasStarted && !plan.outlivesClient) {
@@ -337,6 +356,11 @@ function cutByUs(event: GenerationEvent, call: Call): GenerationEvent {
   return error ? { type: 'error', error, usage: event.usage } : event;
 }
 
+/** An error frame links the help page of the region. */
+function placed(event: GenerationEvent, { context }: Call): GenerationEvent {
+  return event.type === 'error' ? { ...event, error: event.error.madeIn(context.account.region) } : event;
+}
+
 /** `x-accel-buffering` keeps a reverse proxy from holding frames back. */
 const STREAM_HEADERS = {
   'content-type': 'text/event-stream;charset=UTF-8',
@@ -350,10 +374,6 @@ function parseBody(body: string | undefined): unknown {
   } catch (thrown) {
     throw new StudioError('malformed-body', undefined, { cause: thrown });
   }
-}
-
-function stackOf(thrown: unknown): string {
-  return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
 }
 
 /**

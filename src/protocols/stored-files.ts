@@ -3,8 +3,8 @@
  * they are kept within the quota, and how their bytes go out.
  */
 import { StudioError } from '../core/errors.ts';
-import type { FilePurpose, NewFile, StoredBlob, StoredFile } from '../core/files.ts';
-import type { Account, IdSource } from '../core/ports.ts';
+import type { FilePurpose, FileUsage, NewFile, StoredBlob, StoredFile } from '../core/files.ts';
+import type { IdSource, Owner } from '../core/ports.ts';
 import type { ResourceReply, WirePorts } from './protocol.ts';
 
 export type FilePorts = Pick<WirePorts, 'clock' | 'ids' | 'files' | 'blobs' | 'fileQuota'>;
@@ -84,13 +84,14 @@ export function tooLarge(name: string, maxBytes: number): FileRefusal {
 /** Writes an upload to disk, within its limit and what the quota leaves. */
 export async function receiveFile(
   ports: FilePorts,
-  account: Account,
+  owner: Owner,
   file: { readonly fileName: string; readonly bytes: AsyncIterable<Uint8Array> },
   maxBytes: number,
 ): Promise<StoredBlob | FileRefusal> {
-  const full = quotaRefusal(ports, account, 0);
-  if (full) return full;
-  const left = ports.fileQuota.maxBytes - ports.files.usage(account.workspaceId).bytes;
+  const used = await ports.files.usage(owner);
+  const { maxFiles, maxBytes: maxKept } = ports.fileQuota;
+  if (used.files >= maxFiles || used.bytes > maxKept) return quotaRefusal(ports, used);
+  const left = maxKept - used.bytes;
   try {
     return await ports.blobs.write(file.bytes, Math.min(maxBytes, left));
   } catch (thrown) {
@@ -100,20 +101,20 @@ export async function receiveFile(
 }
 
 /** Keeps what was received, unless other uploads have filled the quota meanwhile. The blob is the caller's to delete then. */
-export function keepFile(ports: FilePorts, file: NewFile, account: Account): StoredFile | FileRefusal {
-  return quotaRefusal(ports, account, file.bytes) ?? ports.files.create(file);
+export async function keepFile(ports: FilePorts, file: NewFile): Promise<StoredFile | FileRefusal> {
+  const kept = await ports.files.createWithin(ports.fileQuota, file);
+  return 'fileId' in kept ? kept : quotaRefusal(ports, kept);
 }
 
-function quotaRefusal(ports: FilePorts, { workspaceId }: Account, bytes: number): FileRefusal | undefined {
-  const { maxFiles, maxBytes } = ports.fileQuota;
-  const used = ports.files.usage(workspaceId);
+function quotaRefusal(ports: FilePorts, used: FileUsage): FileRefusal {
+  const { maxFiles } = ports.fileQuota;
   // Recorded words.
   if (used.files >= maxFiles)
     return {
       reason: 'too-many',
       message: `Out of number, <${used.files}> of <${maxFiles}> files has been uploaded.`,
     };
-  return used.bytes + bytes > maxBytes ? noSpace(ports) : undefined;
+  return noSpace(ports);
 }
 
 function noSpace({ fileQuota }: FilePorts): FileRefusal {
@@ -121,9 +122,9 @@ function noSpace({ fileQuota }: FilePorts): FileRefusal {
 }
 
 /** Deletes a file and its bytes. False when there is none. */
-export async function dropFile({ files, blobs }: FilePorts, workspaceId: string, fileId: string): Promise<boolean> {
-  const file = files.find(workspaceId, fileId);
-  if (!file || !files.delete(workspaceId, fileId)) return false;
+export async function dropFile({ files, blobs }: FilePorts, owner: Owner, fileId: string): Promise<boolean> {
+  const file = await files.find(owner, fileId);
+  if (!file || !(await files.delete(owner, fileId))) return false;
   await blobs.delete(file.blobId);
   return true;
 }

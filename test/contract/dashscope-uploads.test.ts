@@ -4,8 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openDatabase } from '../../src/stores/sqlite/database.ts';
-import { createTaskStore } from '../../src/stores/sqlite/tasks.ts';
+import { openDatabase } from '../../src/stores/sql/database.ts';
+import { createTaskStore } from '../../src/stores/sql/tasks.ts';
+import { testOwner } from '../support/context.ts';
 import { type MockUpstream, startMockUpstream } from '../support/mock-upstream.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
@@ -216,9 +217,9 @@ describe('temporary keys', () => {
 describe('tasks', () => {
   it('are found, listed and cancelled', async () => {
     const database = await openDatabase(join(server.home, 'atelier.db'));
-    createTaskStore(database).create({
+    await createTaskStore(database).create({
       taskId: 'task-1',
-      workspaceId: 'default',
+      ...testOwner(),
       keyId: 'key-1',
       requestId: 'request-1',
       model: 'wanx',

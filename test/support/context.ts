@@ -1,5 +1,5 @@
 /** Fixed clock, ids and context for tests. */
-import type { CallContext, Clock, IdSource, Logger } from '../../src/core/ports.ts';
+import type { CallContext, Clock, IdSource, Logger, Owner } from '../../src/core/ports.ts';
 
 export const silentLog: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -25,6 +25,11 @@ export function countingIds(): IdSource {
   };
 }
 
+/** Whose things a test's are: the default workspace's in Beijing, with what a test is about changed. */
+export function testOwner(changes: Partial<Owner> = {}): Owner {
+  return { workspaceId: 'default', region: 'beijing', ...changes };
+}
+
 /** A context as `serve` would make it; override what the test is about. */
 export function testContext(overrides: Partial<CallContext> = {}): CallContext {
   const clock = overrides.clock ?? fixedClock();
@@ -33,7 +38,7 @@ export function testContext(overrides: Partial<CallContext> = {}): CallContext {
     requestId: ids.uuid(),
     protocol: 'test',
     isStreaming: true,
-    account: { keyId: 'key-1', name: 'test', workspaceId: 'default' },
+    account: { keyId: 'key-1', name: 'test', ...testOwner() },
     priority: 'live',
     signal: new AbortController().signal,
     receivedAtMs: clock.now(),

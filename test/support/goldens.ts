@@ -19,7 +19,7 @@ export function goldenInfo(headers: { readonly [name: string]: string } = {}): D
     query: new URLSearchParams(),
     ids: countingIds(),
     requestId: GOLDEN_REQUEST_ID,
-    account: { keyId: 'key-1', name: 'test', workspaceId: 'default' },
+    account: { keyId: 'key-1', name: 'test', workspaceId: 'default', region: 'beijing' },
     receivedAtMs: 1_770_764_902_000,
   };
 }

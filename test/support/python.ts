@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ConfigFlags } from '../../src/config.ts';
-import { startTestServer } from './server.ts';
+import { startTestServer, type TestServerOptions } from './server.ts';
 
 const FOLDER = join(import.meta.dirname, '../contract/python');
 
@@ -16,14 +16,19 @@ interface CaseResult {
  * Runs a script of `test/contract/python` with the environment that `npm test` made, against a scripted server. At least
  * `leastCases` must be told of, so that a script that dies early is seen.
  */
-export async function describePython(script: string, leastCases: number, flags: ConfigFlags = {}): Promise<void> {
+export async function describePython(
+  script: string,
+  leastCases: number,
+  flags: ConfigFlags = {},
+  options: TestServerOptions = {},
+): Promise<void> {
   const python = process.env.ATELIER_TEST_PYTHON;
   if (python === undefined) {
     const reason = process.env.ATELIER_TEST_PYTHON_MISSING ?? 'npm test prepares the Python SDKs';
     test.skip(`${script}: ${reason}`, () => {});
     return;
   }
-  const server = await startTestServer(flags);
+  const server = await startTestServer(flags, options);
   let run: { results: CaseResult[]; output: string };
   try {
     run = await runScript(python, script, { ATELIER_URL: server.running.baseUrl, ATELIER_KEY: server.key });

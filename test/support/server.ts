@@ -2,12 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { CreatedKey, NewKeyRequest } from '../../src/admin/contract.ts';
+import { type AdminService, createAdminService } from '../../src/admin/service.ts';
 import { type ConfigFlags, loadConfig } from '../../src/config.ts';
 import type { Receipt } from '../../src/core/ports.ts';
 import { systemClock } from '../../src/core/system.ts';
 import { type RunningServer, type StartOptions, startServer } from '../../src/main.ts';
-import { openDatabase } from '../../src/stores/sqlite/database.ts';
-import { createKeyStore } from '../../src/stores/sqlite/keys.ts';
+import { openDatabase } from '../../src/stores/sql/database.ts';
+import { createPlatformStore } from '../../src/stores/sql/platform.ts';
 import { silentLog } from './context.ts';
 
 export interface TestServer {
@@ -16,6 +18,10 @@ export interface TestServer {
   readonly openAiBaseUrl: string;
   readonly key: string;
   readonly home: string;
+  /** The administration, as by the command line: on a connection of its own. The server follows within its poll. */
+  readonly admin: AdminService;
+  /** Another key (region, workspace…), which the server knows when it is first shown. */
+  createKey(request?: Partial<NewKeyRequest>): Promise<CreatedKey>;
   /** POSTs JSON (or raw text) to Chat Completions with the key. */
   chat(body: unknown, init?: RequestInit): Promise<Response>;
   /** Receipts written so far, oldest first. */
@@ -34,35 +40,70 @@ export type StoredReceipt = Pick<Receipt, 'requestId' | 'ending' | 'errorCode' |
   readonly chargeNano: number;
 };
 
+export interface TestServerOptions extends StartOptions {
+  /** Settings as environment variables, over those that keep limits and free quotas out of a test's way. */
+  readonly environment?: { readonly [name: string]: string } | undefined;
+}
+
+/** On, and met by no test that does not ask for it. */
+const OUT_OF_THE_WAY = {
+  ATELIER_LIMITS_REQUESTS_PER_SECOND: '10000000',
+  ATELIER_LIMITS_CONCURRENT_STREAMS: '10000000',
+  ATELIER_LIMITS_CATALOGUE: 'false',
+  ATELIER_QUOTA_ENABLED: 'false',
+};
+
 /** Starts a server; without weights it answers from the script. */
-export async function startTestServer(flags: ConfigFlags = {}, options: StartOptions = {}): Promise<TestServer> {
+export async function startTestServer(
+  flags: ConfigFlags = {},
+  { environment, ...options }: TestServerOptions = {},
+): Promise<TestServer> {
   const home = mkdtempSync(join(tmpdir(), 'atelier-test-'));
   const config = loadConfig({
     flags: { home, port: 0, scripted: options.weights === undefined, ...flags },
-    env: {},
+    env: { ...OUT_OF_THE_WAY, ...environment },
     cwd: home,
   });
-  const database = await openDatabase(join(config.home, 'atelier.db'));
-  const { secret } = createKeyStore(database, systemClock).create('test');
+  const database = await openDatabase(config.database);
+  const store = createPlatformStore(database, systemClock);
+  const admin = createAdminService({
+    store,
+    current: () => store.load(),
+    clock: systemClock,
+    defaultRegion: config.regions.default,
+  });
+  const createKey: TestServer['createKey'] = (request) => admin.createKey('test', { name: 'test', ...request });
+  const { secret } = await createKey();
   const running = await startServer(config, { log: silentLog, ...options });
   await running.ready;
   const openAiBaseUrl = `${running.baseUrl}/compatible-mode/v1`;
   const receipts = async (): Promise<StoredReceipt[]> => {
     await running.flush();
-    return database.sqlite
-      .prepare<[], StoredReceipt>(
-        `SELECT request_id AS requestId, ending, error_code AS errorCode, model, served_by AS servedBy, input_total AS inputTokens,
-           input_cached_read AS cachedTokens, output_total AS outputTokens, output_reasoning AS reasoningTokens,
-             charge_nano AS chargeNano
-         FROM receipts ORDER BY id`,
-      )
-      .all();
+    const rows = await database.queries
+      .selectFrom('receipts')
+      .select([
+        'request_id as requestId',
+        'ending',
+        'error_code as errorCode',
+        'model',
+        'served_by as servedBy',
+        'input_total as inputTokens',
+        'input_cached_read as cachedTokens',
+        'output_total as outputTokens',
+        'output_reasoning as reasoningTokens',
+        'charge_nano as chargeNano',
+      ])
+      .orderBy('id')
+      .execute();
+    return rows as StoredReceipt[];
   };
   return {
     running,
     openAiBaseUrl,
     key: secret,
     home,
+    admin,
+    createKey,
     chat: (body, init = {}) =>
       fetch(`${openAiBaseUrl}/chat/completions`, {
         method: 'POST',

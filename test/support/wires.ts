@@ -6,38 +6,34 @@ import type { BlobStore, FileStore } from '../../src/core/files.ts';
 import type { UploadStore } from '../../src/core/uploads.ts';
 import type { BodyPart, ResourceReply, ResourceRequest, Wire, WirePorts } from '../../src/protocols/protocol.ts';
 import { RunningCalls } from '../../src/protocols/running-calls.ts';
-import { countingIds, fixedClock, silentLog } from './context.ts';
+import { countingIds, fixedClock, silentLog, testContext } from './context.ts';
 
 /** Keeps nothing. */
 const noFiles: FileStore = {
-  create: () => {
-    throw new StudioError('internal');
-  },
-  find: () => undefined,
-  list: () => ({ files: [], hasMore: false }),
-  usage: () => ({ files: 0, bytes: 0 }),
-  delete: () => false,
+  create: () => Promise.reject(new StudioError('internal')),
+  createWithin: async () => ({ files: 0, bytes: 0 }),
+  find: async () => undefined,
+  list: async () => ({ files: [], hasMore: false }),
+  usage: async () => ({ files: 0, bytes: 0 }),
+  delete: async () => false,
 };
 
 const noBatches: BatchStore = {
-  create: () => {
-    throw new StudioError('internal');
-  },
-  find: () => undefined,
-  list: () => ({ batches: [], hasMore: false }),
-  unfinished: () => [],
-  update: () => false,
-  finish: () => false,
-  addResults() {},
-  results: () => [],
-  doneLines: () => new Set(),
+  create: () => Promise.reject(new StudioError('internal')),
+  find: async () => undefined,
+  list: async () => ({ batches: [], hasMore: false }),
+  claimUnfinished: async () => [],
+  update: async () => false,
+  finish: async () => false,
+  async addResults() {},
+  results: async () => [],
+  doneLines: async () => new Set(),
 };
 
 export const noUploads: UploadStore = {
-  create: () => false,
-  find: () => undefined,
-  blobIds: () => new Set(),
-  takeExpired: () => [],
+  create: async () => false,
+  find: async () => undefined,
+  takeExpired: async () => [],
 };
 
 /** Holds nothing and takes nothing. */
@@ -59,6 +55,7 @@ export function testWirePorts(overrides: Partial<WirePorts> = {}): WirePorts {
     ids: countingIds(),
     log: silentLog,
     catalogue: { find: () => undefined, list: () => [] },
+    findCard: (id) => overrides.findModel?.(id, testContext().account)?.card ?? overrides.catalogue?.find(id),
     listModels: () => [],
     findModel: () => undefined,
     tokens: { countInput: cannot, tokenise: cannot },
@@ -71,35 +68,37 @@ export function testWirePorts(overrides: Partial<WirePorts> = {}): WirePorts {
     uploads: noUploads,
     uploadBlobs: noBlobs,
     tasks: {
-      create() {},
-      find: () => undefined,
-      list: () => ({ tasks: [], total: 0 }),
-      cancel: () => false,
-      removeEnded() {},
+      async create() {},
+      find: async () => undefined,
+      list: async () => ({ tasks: [], total: 0 }),
+      cancel: async () => false,
+      async removeEnded() {},
     },
-    temporaryKeys: { createTemporary: () => undefined },
+    temporaryKeys: { createTemporary: async () => undefined },
     responses: {
-      create() {},
-      update() {},
-      find: () => undefined,
-      chain: () => [],
-      delete: () => false,
-      unfinished: () => [],
-      deleteExpired() {},
+      async create() {},
+      update: async () => false,
+      find: async () => undefined,
+      chain: async () => [],
+      delete: async () => false,
+      unfinished: async () => [],
+      async deleteExpired() {},
     },
     conversations: {
-      create() {},
-      find: () => undefined,
-      setMetadata: () => false,
-      delete: () => false,
-      items: () => ({ items: [], lastSequence: 0 }),
-      append: () => false,
-      list: () => undefined,
-      findItem: () => undefined,
-      deleteItem: () => false,
-      deleteUnusedSince() {},
+      async create() {},
+      find: async () => undefined,
+      setMetadata: async () => false,
+      delete: async () => false,
+      items: async () => ({ items: [], lastSequence: 0 }),
+      append: async () => false,
+      list: async () => undefined,
+      findItem: async () => undefined,
+      deleteItem: async () => false,
+      async deleteUnusedSince() {},
+      holdTurn: async () => true,
+      async endTurn() {},
     },
-    sealer: { seal: (_workspaceId, text) => text, open: (_workspaceId, sealed) => sealed },
+    sealer: { seal: (_owner, text) => text, open: (_owner, sealed) => sealed },
     responseRetentionMs: 7 * 86_400_000,
     conversationRetentionMs: 7 * 86_400_000,
     running: new RunningCalls(),
@@ -126,7 +125,7 @@ export async function callResource(
     query: new URLSearchParams(),
     headers: {},
     body: undefined,
-    account: { keyId: 'key-1', name: 'test', workspaceId: 'default' },
+    account: { keyId: 'key-1', name: 'test', workspaceId: 'default', region: 'beijing' },
     requestId: 'r',
     origin: 'http://127.0.0.1:8787',
     ...request,

@@ -104,8 +104,9 @@ export function decidedPlanOf(plan: DecodePlan, decision: ClearDecision): Decode
         limit === undefined ? undefined : Math.max(0, limit - decision.outputTokens);
       return {
         ...plan,
-        // The model said it, so it stands in the prompt as plain text, in tokens of its own.
+        // The model said it, so it stands in the prompt as plain text, in tokens of its own; the caller's length was seen to.
         prompt: [...plan.prompt, { kind: 'plain', text }],
+        maxPromptTokens: undefined,
         stages: plan.stages.map((stage) => ({ ...stage, opening: '', maxTokens: left(stage.maxTokens) })),
         maxTotalTokens: left(plan.maxTotalTokens),
       };

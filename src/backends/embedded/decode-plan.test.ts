@@ -101,6 +101,14 @@ describe('limits', () => {
   });
 });
 
+it('tells how long a prompt the model takes, by whether it thinks', () => {
+  const card = cardOf({ maxInput: 100, maxInputThinking: 90, thinking: 'hybrid-default-off' });
+  expect(planOf({}, { card }).maxPromptTokens).toBe(100);
+  expect(planOf({ thinking: { switch: 'on' } }, { card }).maxPromptTokens).toBe(90);
+  expect(planOf({ thinking: { switch: 'on' } }, { card: cardOf({ maxInput: 100 }) }).maxPromptTokens).toBe(100);
+  expect(planOf({}).maxPromptTokens).toBeUndefined();
+});
+
 describe('tools', () => {
   it('are told with an example, called in the model’s own spelling', () => {
     const plan = planOf({ tools: [WEATHER] });

@@ -8,7 +8,7 @@ import {
   type JsonSchema,
   type RawPrompt,
 } from '../../core/generation.ts';
-import type { ModelCard } from '../../core/models.ts';
+import { type ModelCard, maxInputOf } from '../../core/models.ts';
 import { compileArgumentsSchema, compileJsonSchema, jsonObjectGrammar } from './constraints/index.ts';
 import type { ControlTextCutter } from './control-text.ts';
 import type { CallPlan, DecodePlan, PromptSegment, Stage, WeightsFacts } from './engine-protocol.ts';
@@ -51,6 +51,7 @@ export function decodePlanOf(input: PlanInput): DecodePlan {
   const { request, card } = input;
   return {
     ...(request.rawPrompt ? rawAnswer(input, request.rawPrompt) : chatAnswer(input)),
+    maxPromptTokens: card && (maxInputOf(card, request.thinking.switch === 'on') ?? undefined),
     choices: request.sampling.choices ?? 1,
     sampling: engineSampling(request.sampling, card, input.randomSeed),
     stopTexts: request.sampling.stopTexts ?? [],

@@ -82,6 +82,8 @@ export interface EngineSampling {
 
 export interface DecodePlan {
   readonly prompt: readonly PromptSegment[];
+  /** The model that was asked for takes no longer one, whatever the weights could. */
+  readonly maxPromptTokens?: number | undefined;
   readonly stages: readonly Stage[];
   readonly choices: number;
   readonly sampling: EngineSampling;

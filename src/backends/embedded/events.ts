@@ -1,5 +1,5 @@
 /** What the engine says of one job, as canonical events. Pure; keeps the grammar of `core/events.ts`. */
-import { StudioError } from '../../core/errors.ts';
+import { contextTooLong, StudioError } from '../../core/errors.ts';
 import type { GenerationEvent, TextDeltaEvent, TokenLogprob } from '../../core/events.ts';
 import type { GenerationRequest } from '../../core/generation.ts';
 import { type CallContext, endingOf, startOf } from '../../core/ports.ts';
@@ -308,11 +308,7 @@ export class JobEvents {
 function refusal(message: Extract<JobMessage, { type: 'refused' }>): StudioError {
   switch (message.reason) {
     case 'context':
-      // The vendor's words: "Error messages", code InvalidParameter.
-      return new StudioError('context-too-long', `Range of input length should be [1, ${message.maxPromptTokens}]`, {
-        promptTokens: message.promptTokens,
-        maxPromptTokens: message.maxPromptTokens,
-      });
+      return contextTooLong(message.promptTokens, message.maxPromptTokens);
     case 'grammar':
       // Our own compiler wrote it, so a grammar that the engine cannot read is our fault.
       return new StudioError('internal', undefined, { cause: new Error(`grammar refused: ${message.message}`) });

@@ -2,6 +2,8 @@
  * The scripted backend: answers without a model, the same every time. For people who test their program offline
  * (docs/scripted.md), and for our own contract tests. The route's target names the behaviour: `scripted/echo`.
  */
+import { contextTooLong } from '../../core/errors.ts';
+import { maxInputOf } from '../../core/models.ts';
 import type { Backend, Clock } from '../../core/ports.ts';
 import { parseBehaviour } from './behaviours.ts';
 import { play, type Sleep, sleep } from './player.ts';
@@ -32,6 +34,8 @@ export function createScriptedBackend(options: ScriptedBackendOptions): Backend 
       const behaviour = parseBehaviour(context.route?.target ?? request.model);
       const script = scriptOf(request, behaviour);
       const counted = countInput(request);
+      const longest = context.card && maxInputOf(context.card, request.thinking.switch === 'on');
+      if (longest != null && counted.total > longest) throw contextTooLong(counted.total, longest);
       const input = { ...counted, cachedRead: Math.min(behaviour.cached, counted.total) };
       return play({ script, request, context, input, clock: options.clock, sleep: options.sleep ?? sleep });
     },

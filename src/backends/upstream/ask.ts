@@ -17,12 +17,13 @@ export function createAsk(
   headers: { readonly [name: string]: string },
 ): AskServer {
   return async (path, body, model) => {
-    const { status, text } = await exchange(dispatcher, `${rootPath}${path}`, headers, body);
+    const sent = JSON.stringify(body);
+    const { status, text } = await exchange(dispatcher, `${rootPath}${path}`, headers, sent);
     if (NOT_THERE.has(status)) {
       const cause = new Error(`upstream status ${status} for ${path}`);
       throw new StudioError('model-not-supported', `Tokens of \`${model}\` cannot be counted here`, { cause });
     }
-    if (status >= 300) throw failureOfReply({ status, body: text, retryAfter: undefined, model }).error;
+    if (status >= 300) throw failureOfReply({ status, body: text, retryAfter: undefined, model, sent }).error;
     try {
       return JSON.parse(text);
     } catch {
@@ -35,14 +36,14 @@ async function exchange(
   dispatcher: Dispatcher,
   path: string,
   headers: { readonly [name: string]: string },
-  body: WireObject,
+  body: string,
 ): Promise<{ readonly status: number; readonly text: string }> {
   try {
     const reply = await dispatcher.request({
       path,
       method: 'POST',
       headers: { ...headers, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
+      body,
     });
     return { status: reply.statusCode, text: await reply.body.text() };
   } catch (thrown) {

@@ -27,6 +27,7 @@ const END_MARK = '[DONE]';
 export class Attempt implements Dispatcher.DispatchHandler {
   readonly #listener: AttemptListener;
   readonly #model: string;
+  readonly #sent: string;
   readonly #events: SseReader;
   #controller: Dispatcher.DispatchController | undefined;
   #reading: 'unknown' | 'events' | 'body' | 'error' = 'unknown';
@@ -36,10 +37,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #byteCount = 0;
   #isOver = false;
 
-  /** `model` as the caller named it, for the words of a 404. */
-  constructor(listener: AttemptListener, model: string) {
+  /** `model` as the caller named it, for the words of a 404; `sent` is the JSON, which no words may repeat. */
+  constructor(listener: AttemptListener, model: string, sent: string) {
     this.#listener = listener;
     this.#model = model;
+    this.#sent = sent;
     this.#events = new SseReader((data) => this.#onData(data));
   }
 
@@ -108,6 +110,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
             body: this.#text(),
             retryAfter: this.#retryAfter,
             model: this.#model,
+            sent: this.#sent,
           }),
         );
         return;

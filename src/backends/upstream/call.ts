@@ -187,7 +187,7 @@ class UpstreamCall implements AsyncIterableIterator<GenerationEvent>, AttemptLis
     if (!this.#encoded) return;
     this.#state = 'trying';
     this.#decoder = undefined;
-    this.#attempt = new Attempt(this, this.#request.model);
+    this.#attempt = new Attempt(this, this.#request.model, this.#encoded.body);
     this.#ports.send(this.#encoded, this.#context.requestId, this.#attempt);
   }
 
@@ -226,7 +226,7 @@ class UpstreamCall implements AsyncIterableIterator<GenerationEvent>, AttemptLis
     const decoder = this.#decoder ?? this.#createDecoder();
     const failure = guarded(() => {
       const told = decoder.push(this.#request.rawPrompt ? chatChunkOf(chunk) : chunk);
-      return told && failureOfChunk(told.error);
+      return told && failureOfChunk(told.error, this.#encoded?.body ?? '');
     });
     if (failure) this.onFailure(failure);
   }

@@ -9,7 +9,7 @@ import { collect, testRoute } from '../../../test/support/streams.ts';
 import { Assembler } from '../../core/assemble.ts';
 import type { GenerationEvent } from '../../core/events.ts';
 import { type GenerationRequest, plainRequest, type RawPrompt } from '../../core/generation.ts';
-import { permissiveCard } from '../../pipeline/features/resolve-model.ts';
+import { permissiveCard } from '../../core/models.ts';
 import { createUpstreamBackend } from './index.ts';
 import { QUIRKS, type UpstreamKind } from './quirks.ts';
 

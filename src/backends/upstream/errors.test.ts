@@ -7,6 +7,7 @@ const reply = (status: number, body: unknown, retryAfter?: string) =>
     body: typeof body === 'string' ? body : JSON.stringify(body),
     retryAfter,
     model: 'qwen-plus',
+    sent: '{}',
   });
 
 const openai = (message: string, code: string | number | null = null, type = 'invalid_request_error') => ({
@@ -157,12 +158,12 @@ describe('upstream errors', () => {
   });
 
   it('inside a stream follow what they say', () => {
-    expect(failureOfChunk({ message: 'slow', code: 'rate_limit_exceeded' }).error.code).toBe('rate-limited');
-    expect(failureOfChunk({ message: 'slow', code: 503 }).error.code).toBe('overloaded');
-    expect(failureOfChunk({ message: 'bad', code: 400 }).error.code).toBe('invalid-parameter');
-    expect(failureOfChunk({ message: 'x', code: 'data_inspection_failed' }).error.code).toBe('content-filtered');
-    expect(failureOfChunk('died').error.code).toBe('upstream-failed');
-    expect(failureOfChunk(true).error.code).toBe('upstream-failed');
+    expect(failureOfChunk({ message: 'slow', code: 'rate_limit_exceeded' }, '{}').error.code).toBe('rate-limited');
+    expect(failureOfChunk({ message: 'slow', code: 503 }, '{}').error.code).toBe('overloaded');
+    expect(failureOfChunk({ message: 'bad', code: 400 }, '{}').error.code).toBe('invalid-parameter');
+    expect(failureOfChunk({ message: 'x', code: 'data_inspection_failed' }, '{}').error.code).toBe('content-filtered');
+    expect(failureOfChunk('died', '{}').error.code).toBe('upstream-failed');
+    expect(failureOfChunk(true, '{}').error.code).toBe('upstream-failed');
   });
 
   it('of connections follow their code', () => {
@@ -177,4 +178,19 @@ describe('upstream errors', () => {
     expect(codeOf(withCode('UND_ERR_BODY_TIMEOUT'))).toEqual(['timeout', false]);
     expect(codeOf(withCode('CERT_HAS_EXPIRED'))).toEqual(['upstream-failed', false]);
   });
+});
+
+it('repeats nothing of the request, to nobody', () => {
+  const sent = JSON.stringify({ messages: [{ role: 'user', content: 'tell me the password of Alice' }] });
+  const body = JSON.stringify(openai("bad temperature; you said 'tell me the password of Alice'"));
+  const failures = [
+    failureOfReply({ status: 400, body, retryAfter: undefined, model: 'qwen-plus', sent }),
+    failureOfReply({ status: 500, body, retryAfter: undefined, model: 'qwen-plus', sent }),
+    failureOfChunk((JSON.parse(body) as { error: unknown }).error, sent),
+  ];
+  for (const { error } of failures) {
+    expect(error.message).not.toContain('password');
+    expect(String(error.cause)).toMatch(/bad temperature; you said '…'$/);
+  }
+  expect(failures[0]?.error.message).toBe("bad temperature; you said '…'");
 });

@@ -3,10 +3,11 @@
  *
  * A client must not be blamed for our configuration: a refused key or a wrong address upstream is `upstream-failed`,
  * with the cause for the log. What an upstream refuses in a *request* (400, 422) is the client's: it hears the
- * upstream's own words, which name the field, made safe (`safeMessage`); nothing else of a body goes further than the
- * log, and the log gets no more of it than that either.
+ * upstream's own words, which name the field, made safe (`safeMessage`, `withoutEcho`); nothing else of a body goes further
+ * than the log, and the log gets no more of it than that either.
  */
 import { type ErrorCode, StudioError } from '../../core/errors.ts';
+import { withoutEcho } from './echo.ts';
 
 /** A failed attempt. */
 export interface Failure {
@@ -21,20 +22,23 @@ export interface ErrorReply {
   readonly retryAfter: string | undefined;
   /** As the caller asked for it. */
   readonly model: string;
+  /** The JSON that was sent. */
+  readonly sent: string;
 }
 
 /** The failure a reply with an error status stands for. */
 export function failureOfReply(reply: ErrorReply): Failure {
   const { message, kind } = readErrorBody(reply.body);
-  const cause = new Error(`upstream status ${reply.status}${message === '' ? '' : `: ${safeMessage(message)}`}`);
-  const fail = (code: ErrorCode, words?: string, isWorthRetrying = false): Failure => ({
-    error: new StudioError(code, words, { cause, retryAfterSeconds: secondsOf(reply.retryAfter) }),
+  const words = shown(message, reply.sent);
+  const cause = new Error(`upstream status ${reply.status}${words === '' ? '' : `: ${words}`}`);
+  const fail = (code: ErrorCode, ours?: string, isWorthRetrying = false): Failure => ({
+    error: new StudioError(code, ours, { cause, retryAfterSeconds: secondsOf(reply.retryAfter) }),
     isWorthRetrying,
   });
   switch (reply.status) {
     case 400:
     case 422:
-      return { error: requestError(message, kind, cause), isWorthRetrying: false };
+      return { error: requestError(message, kind, words, cause), isWorthRetrying: false };
     case 404:
       // A body that is no API error comes from a wrong address, not from a wrong model.
       return message === '' ? fail('upstream-failed') : fail('model-not-found', modelNotFound(reply.model));
@@ -54,15 +58,16 @@ export function failureOfReply(reply: ErrorReply): Failure {
 }
 
 /** The failure an error inside a stream, or in the body of a 200, stands for. */
-export function failureOfChunk(error: unknown): Failure {
+export function failureOfChunk(error: unknown, sent: string): Failure {
   const { message, kind, status } = readErrorValue(error);
-  const cause = new Error(`upstream error in the stream${message === '' ? '' : `: ${safeMessage(message)}`}`);
+  const words = shown(message, sent);
+  const cause = new Error(`upstream error in the stream${words === '' ? '' : `: ${words}`}`);
   const fail = (code: ErrorCode, isWorthRetrying: boolean): Failure => ({
     error: new StudioError(code, undefined, { cause }),
     isWorthRetrying,
   });
   if (status === 400 || status === 422 || isContextError(message, kind) || isContentError(kind))
-    return { error: requestError(message, kind, cause), isWorthRetrying: false };
+    return { error: requestError(message, kind, words, cause), isWorthRetrying: false };
   if (status === 429 || kind.includes('rate_limit') || kind.includes('limit_requests'))
     return fail('rate-limited', true);
   if (status === 503 || kind.includes('overloaded')) return fail('overloaded', true);
@@ -103,7 +108,7 @@ function codeOf(thrown: unknown): string {
   return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : '';
 }
 
-function requestError(message: string, kind: string, cause: Error): StudioError {
+function requestError(message: string, kind: string, words: string, cause: Error): StudioError {
   if (isContextError(message, kind)) {
     const limit = contextLimitOf(message);
     return new StudioError('context-too-long', `Range of input length should be [1, ${limit ?? 'N'}]`, {
@@ -115,7 +120,7 @@ function requestError(message: string, kind: string, cause: Error): StudioError 
   if (isContentError(kind)) return new StudioError('content-filtered', undefined, { cause });
   // Our account, not the caller's.
   if (kind.includes('arrearage')) return new StudioError('upstream-failed', undefined, { cause });
-  return new StudioError('invalid-parameter', message === '' ? undefined : safeMessage(message), { cause });
+  return new StudioError('invalid-parameter', words === '' ? undefined : words, { cause });
 }
 
 function isContentError(kind: string): boolean {
@@ -182,6 +187,11 @@ function readErrorValue(value: unknown): ErrorFacts {
     .join(' ')
     .toLowerCase();
   return { message: words, kind, status: typeof code === 'number' ? code : undefined };
+}
+
+/** As much of an upstream's words as anybody may read. */
+function shown(message: string, sent: string): string {
+  return withoutEcho(safeMessage(message), sent);
 }
 
 const MAX_MESSAGE_CHARACTERS = 300;

@@ -5,7 +5,7 @@ import { recordingNext, testRoute } from '../../../test/support/streams.ts';
 import { loadCatalogue } from '../../catalogue/load.ts';
 import { StudioError } from '../../core/errors.ts';
 import { type GenerationRequest, plainRequest } from '../../core/generation.ts';
-import { permissiveCard } from './resolve-model.ts';
+import { permissiveCard } from '../../core/models.ts';
 import { thinking } from './thinking.ts';
 import { RAW_PROMPT_CHECKS, validation } from './validation.ts';
 

@@ -4,8 +4,9 @@ import { recordingNext, testRoute } from '../../../test/support/streams.ts';
 import { loadCatalogue } from '../../catalogue/load.ts';
 import { StudioError } from '../../core/errors.ts';
 import { plainRequest } from '../../core/generation.ts';
+import { permissiveCard } from '../../core/models.ts';
 import type { Router } from '../../core/ports.ts';
-import { permissiveCard, resolveModel } from './resolve-model.ts';
+import { resolveModel } from './resolve-model.ts';
 
 const catalogue = loadCatalogue();
 const route = testRoute();
@@ -55,6 +56,19 @@ describe('resolveModel', () => {
     expect(context.card).toEqual(permissiveCard('scripted/text?tokens=200&rate=50'));
     expect(context.card?.thinking).toBe('hybrid-default-off');
     expect(Object.values(context.card?.abilities ?? {})).not.toContain(false);
+  });
+
+  it('knows a model only in its regions, and one that nobody described in every one', () => {
+    const account = { keyId: 'key-1', name: 'test', workspaceId: 'default', region: 'singapore' } as const;
+    const inSingapore = (model: string) => {
+      const context = testContext({ card: undefined, route: undefined, account });
+      resolveModel({ catalogue, router }).apply(plainRequest(model, []), context, recordingNext().next);
+      return context.card;
+    };
+    expect(inSingapore('qwen-plus')?.id).toBe('qwen-plus');
+    expect(inSingapore('own/model')?.id).toBe('own/model');
+    expect(() => inSingapore('glm-5.1')).toThrow('The model `glm-5.1` does not exist or you do not have access to it.');
+    expect(() => inSingapore('qwen-plus-us')).toThrow(StudioError);
   });
 
   it('takes what is known of an own model, but never over the catalogue', () => {

@@ -3,8 +3,8 @@ import { testContext } from '../../../test/support/context.ts';
 import { collect, recordingNext, testRoute, textAnswer, textsOf } from '../../../test/support/streams.ts';
 import { loadCatalogue } from '../../catalogue/load.ts';
 import { type GenerationRequest, plainRequest, type Thinking, type Turn } from '../../core/generation.ts';
+import { permissiveCard } from '../../core/models.ts';
 import { usageOf } from '../../core/usage.ts';
-import { permissiveCard } from './resolve-model.ts';
 import { thinking } from './thinking.ts';
 
 const catalogue = loadCatalogue();

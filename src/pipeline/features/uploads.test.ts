@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { testContext } from '../../../test/support/context.ts';
+import { testContext, testOwner } from '../../../test/support/context.ts';
 import { collect, recordingNext, textAnswer } from '../../../test/support/streams.ts';
 import { noBlobs, noUploads } from '../../../test/support/wires.ts';
 import { StudioError } from '../../core/errors.ts';
@@ -13,7 +13,7 @@ const MEBIBYTE = 1024 * 1024;
 let known: Map<string, StoredUpload>;
 let reads: string[];
 
-const store: UploadStore = { ...noUploads, find: (key) => known.get(key) };
+const store: UploadStore = { ...noUploads, find: async (key) => known.get(key) };
 const blobs: BlobStore = {
   ...noBlobs,
   async *read(blobId) {
@@ -33,7 +33,7 @@ beforeEach(() => {
 function keep(key: string, changes: Partial<StoredUpload> = {}): string {
   known.set(key, {
     key,
-    workspaceId: 'default',
+    ...testOwner(),
     model: 'qwen-vl-plus',
     contentType: 'image/png',
     bytes: 3,
@@ -94,6 +94,7 @@ describe('uploads', () => {
     ['is not known', undefined],
     ['has expired', { expiresAtMs: context.clock.now() }],
     ['is of another workspace', { workspaceId: 'other' }],
+    ['is of another region', { region: 'singapore' }],
     ['was put up for another model', { model: 'qwen-vl-max' }],
     ['is swept at this moment', { blobId: 'lost' }],
   ])('refuses an upload that %s, before anything is generated', async (_name, changes) => {

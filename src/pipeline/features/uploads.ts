@@ -41,7 +41,8 @@ async function* readAndGenerate(
   ports: UploadsPorts,
 ) {
   // All are looked up before the first is read.
-  const found = urls.map((url) => ({ url, upload: findUpload(url, request.model, context, ports) }));
+  const found: { readonly url: string; readonly upload: StoredUpload }[] = [];
+  for (const url of urls) found.push({ url, upload: await findUpload(url, request.model, context, ports) });
   const bytes = found.reduce((sum, { upload }) => sum + upload.bytes, 0);
   if (bytes > MAX_INLINE_BYTES) throw refused('Multimodal file size is too large');
   const dataUris = new Map<string, string>();
@@ -52,10 +53,16 @@ async function* readAndGenerate(
   );
 }
 
-/** The service does not say which of these it was: unknown, expired, of another workspace or for another model. */
-function findUpload(url: string, model: string, context: CallContext, ports: UploadsPorts): StoredUpload {
-  const upload = ports.uploads.find(url.slice(SCHEME.length));
-  const isOurs = upload?.workspaceId === context.account.workspaceId && upload.model === model;
+/** The service does not say which of these it was: unknown, expired, of another owner or for another model. */
+async function findUpload(
+  url: string,
+  model: string,
+  context: CallContext,
+  ports: UploadsPorts,
+): Promise<StoredUpload> {
+  const upload = await ports.uploads.find(url.slice(SCHEME.length));
+  const { workspaceId, region } = context.account;
+  const isOurs = upload?.workspaceId === workspaceId && upload.region === region && upload.model === model;
   if (!isOurs || upload.expiresAtMs <= context.clock.now()) throw refused(NOT_DOWNLOADED);
   return upload;
 }

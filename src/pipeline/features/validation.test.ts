@@ -4,8 +4,8 @@ import { recordingNext, testRoute } from '../../../test/support/streams.ts';
 import { loadCatalogue } from '../../catalogue/load.ts';
 import { StudioError } from '../../core/errors.ts';
 import { type FunctionTool, type GenerationRequest, plainRequest, type Turn } from '../../core/generation.ts';
+import { permissiveCard } from '../../core/models.ts';
 import type { CallContext } from '../../core/ports.ts';
-import { permissiveCard } from './resolve-model.ts';
 import { CHECKS, validation } from './validation.ts';
 
 const catalogue = loadCatalogue();

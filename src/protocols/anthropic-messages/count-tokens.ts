@@ -8,8 +8,8 @@ export function countTokensRoute(messagesPath: string, ports: WirePorts, findCar
   return {
     method: 'POST',
     path: `${messagesPath}/count_tokens`,
-    handle: async ({ body, requestId }) => {
-      const tokens = await ports.tokens.countInput(decodeCountRequest(body, findCard));
+    handle: async ({ body, requestId, account }) => {
+      const tokens = await ports.tokens.countInput(decodeCountRequest(body, findCard), account);
       return { status: 200, headers: { 'request-id': wireRequestId(requestId) }, body: { input_tokens: tokens } };
     },
   };

@@ -38,15 +38,19 @@ const WIRE_ERRORS: { readonly [code in ErrorCode]: WireError } = {
   'invalid-api-key': { type: 'authentication_error' },
   'access-denied': FORBIDDEN,
   'model-access-denied': FORBIDDEN,
+  'workspace-access-denied': FORBIDDEN,
   'free-tier-exhausted': FORBIDDEN,
   'model-not-found': NOT_FOUND,
   'model-not-supported': NOT_FOUND,
+  'workspace-not-found': NOT_FOUND,
   'not-found': NOT_FOUND,
   'method-not-allowed': INVALID,
   'body-too-large': { type: 'request_too_large', shouldNotRetry: true },
   'unsupported-media-type': INVALID,
   'rate-limited': LIMITED,
   'burst-limited': LIMITED,
+  'tokens-limited': LIMITED,
+  'concurrency-limited': LIMITED,
   'quota-exceeded': { type: 'rate_limit_error', shouldNotRetry: true },
   'queue-full': OVERLOADED,
   internal: FAILED,
@@ -101,8 +105,9 @@ function isThreadRefusal({ code, param }: StudioError): boolean {
  * Claude Code makes its conversation shorter when it reads "prompt is too long", and only then ("Error reference"); the
  * service's own words follow. Where the prompt's length is not known, that it is more than the limit is.
  */
-function messageOf({ code, message, promptTokens, maxPromptTokens }: StudioError): string {
-  if (code !== 'context-too-long') return message;
+function messageOf(error: StudioError): string {
+  const { code, message, promptTokens, maxPromptTokens } = error;
+  if (code !== 'context-too-long') return error.explain(message);
   const limit =
     maxPromptTokens === undefined
       ? ''

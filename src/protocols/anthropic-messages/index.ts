@@ -1,10 +1,12 @@
 /** Anthropic Messages as Model Studio serves it under `apps/anthropic`: the registration. */
+import type { Clock } from '../../core/ports.ts';
 import type { GenerationProtocol, ResourceRoute, Wire, WirePorts } from '../protocol.ts';
 import { countTokensRoute } from './count-tokens.ts';
 import { decodeMessagesRequest, type FindCard } from './decode.ts';
 import { encodeMessagesResult, MessagesEncoder, PING_FRAME } from './encode.ts';
 import { encodeMessagesError, wireRequestId } from './errors.ts';
 import { modelRoutes } from './models.ts';
+import { messagesRateLimitHeaders } from './rate-limits.ts';
 
 const ID = 'anthropic-messages';
 
@@ -15,7 +17,7 @@ const PREFIX = '/apps/anthropic';
 const MESSAGES_PATHS = [`${PREFIX}/v1/messages`, `${PREFIX}/messages`, `${PREFIX}/v1/v1/messages`, '/v1/messages'];
 const MODELS_PREFIXES = [`${PREFIX}/v1`, PREFIX];
 
-function generationOf(findCard: FindCard): GenerationProtocol {
+function generationOf(findCard: FindCard, clock: Clock): GenerationProtocol {
   return {
     id: ID,
     paths: MESSAGES_PATHS,
@@ -24,7 +26,10 @@ function generationOf(findCard: FindCard): GenerationProtocol {
     encodeResult: encodeMessagesResult,
     encodeError: encodeMessagesError,
     keepAliveFrame: PING_FRAME,
-    replyHeaders: (requestId) => ({ 'request-id': wireRequestId(requestId) }),
+    replyHeaders: (requestId, _plan, rateLimits) => ({
+      'request-id': wireRequestId(requestId),
+      ...messagesRateLimitHeaders(rateLimits, clock.now()),
+    }),
   };
 }
 
@@ -38,11 +43,11 @@ const HELLO: ResourceRoute = {
 
 /** Messages, `count_tokens` beside each of its paths, and the models. */
 export function createAnthropicMessagesWire(ports: WirePorts): Wire {
-  const findCard: FindCard = (model) => ports.findModel(model)?.card;
+  const { findCard } = ports;
   return {
     id: ID,
     prefixes: [PREFIX, '/v1/messages'],
-    generations: [generationOf(findCard)],
+    generations: [generationOf(findCard, ports.clock)],
     resources: [
       ...MESSAGES_PATHS.map((path) => countTokensRoute(path, ports, findCard)),
       ...MODELS_PREFIXES.flatMap((prefix) => modelRoutes(prefix, ports)),

@@ -17,14 +17,14 @@ export function modelRoutes(prefix: string, ports: WirePorts): ResourceRoute[] {
     {
       method: 'GET',
       path: `${prefix}/models`,
-      handle: ({ query, requestId }) => reply(requestId, pageOf(ports.listModels(), query)),
+      handle: ({ query, requestId, account }) => reply(requestId, pageOf(ports.listModels(account), query)),
     },
     {
       method: 'GET',
       path: `${prefix}/models/*`,
-      handle: ({ params, requestId }) => {
+      handle: ({ params, requestId, account }) => {
         const id = params['*'] ?? '';
-        const model = ports.findModel(id);
+        const model = ports.findModel(id, account);
         if (!model) throw modelNotFound(id);
         return reply(requestId, encodeModel(model));
       },

@@ -18,6 +18,7 @@ import type {
 import type { ModelCard, NativeService } from '../../core/models.ts';
 import { badType, decodeStop, isObject, type JsonObject, TOP_K_OFF } from '../parameters.ts';
 import type { Decoded, DecodeInfo, ReplyPlan } from '../protocol.ts';
+import { missingFormat } from '../response-format.ts';
 import type { PayloadCipher, PayloadKeys } from './encryption.ts';
 import { decideForm, type ResultForm } from './forms.ts';
 import { asksForStream } from './frames.ts';
@@ -71,6 +72,9 @@ export function decodeGeneration(
   const cipher = encryption === undefined ? undefined : ports.keys.open(encryption);
   const turns = decodeInput(cipher && body.input != null ? cipher.open(body.input) : body.input);
   const parameters = decodeParameters(body.parameters);
+  const output = decodeOutput(parameters);
+  const missing = missingFormat(output, card);
+  if (missing !== undefined) throw new StudioError('invalid-parameter', texts.badResponseFormat(missing));
   const isStreaming = asksForStream(headers);
   return {
     request: {
@@ -80,7 +84,7 @@ export function decodeGeneration(
       tools: decodeTools(parameters),
       toolChoice: decodeToolChoice(parameters),
       allowsParallelCalls: parameters.parallel_tool_calls ?? false,
-      output: decodeOutput(parameters),
+      output,
       sampling: decodeSampling(parameters),
       limits: decodeLimits(parameters),
       thinking: decodeThinking(parameters),

@@ -34,16 +34,20 @@ const WIRE_ERRORS: { readonly [code in ErrorCode]: WireError } = {
   'invalid-api-key': { code: 'InvalidApiKey', message: 'Invalid API-key provided.' },
   'access-denied': { code: 'AccessDenied' },
   'model-access-denied': { code: 'Model.AccessDenied' },
+  'workspace-access-denied': { code: 'Workspace.AccessDenied' },
   'free-tier-exhausted': { code: 'AllocationQuota.FreeTierOnly' },
   // What the live host answers; the page has 404 `ModelNotFound` as well.
   'model-not-found': { code: 'InvalidParameter', status: 400, message: 'Model not exist.' },
   'model-not-supported': { code: 'ModelNotFound' },
+  'workspace-not-found': { code: 'WorkSpaceNotFound' },
   'not-found': { code: 'NotFound' },
   'method-not-allowed': PARAMETER,
   'body-too-large': { code: 'BadRequest.TooLarge', status: 400, message: 'Payload Too Large.' },
   'unsupported-media-type': PARAMETER,
   'rate-limited': throttling('.RateQuota'),
   'burst-limited': throttling('.BurstRate'),
+  'tokens-limited': throttling('.AllocationQuota'),
+  'concurrency-limited': throttling(''),
   'quota-exceeded': { code: 'Throttling.AllocationQuota' },
   'queue-full': throttling(''),
   internal: { code: 'InternalError' },
@@ -68,7 +72,7 @@ export function errorBody(
   error: StudioError,
   requestId: string,
 ): { readonly code: string; readonly message: string; readonly request_id: string } {
-  const message = WIRE_ERRORS[error.code].message ?? error.message.replace(MODEL_LAYER_PREFIX, '');
+  const message = error.explain(WIRE_ERRORS[error.code].message ?? error.message.replace(MODEL_LAYER_PREFIX, ''));
   return { code: codeOf(error), message, request_id: requestId };
 }
 
@@ -98,8 +102,15 @@ export function encodeError(error: StudioError, requestId: string, headers: Head
   }
   const wait = error.retryAfterSeconds ?? WIRE_ERRORS[error.code].retryAfterSeconds;
   const replyHeaders: { [name: string]: string } = { 'content-type': 'application/json' };
-  if (wait !== undefined) replyHeaders['retry-after'] = String(Math.max(Math.ceil(wait), 1));
+  if (wait !== undefined) replyHeaders['retry-after'] = retryAfterOf(wait);
   return { status, headers: replyHeaders, body };
+}
+
+/** As on the other wires: what reads it may ignore a wait of a minute or more, or sleep for as long as told. */
+const LONGEST_RETRY_AFTER_SECONDS = 59;
+
+function retryAfterOf(seconds: number): string {
+  return String(Math.min(Math.max(Math.ceil(seconds), 1), LONGEST_RETRY_AFTER_SECONDS));
 }
 
 /** After the first byte: an error event with the real status, and nothing behind it. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fixedClock } from '../../../test/support/context.ts';
+import { fixedClock, testOwner } from '../../../test/support/context.ts';
 import { fieldPart, filePart, openTestStores, readText, type TestStores } from '../../../test/support/stores.ts';
 import { callResource, testWirePorts } from '../../../test/support/wires.ts';
 import { StudioError } from '../../core/errors.ts';
@@ -67,7 +67,7 @@ it('takes several files with their descriptions, in their order', async () => {
 
 it('shows a file as recorded, key by key', async () => {
   await upload(fieldPart('purpose', 'file-extract'), filePart('files', 'test2.txt', 'content'));
-  const [file] = stores.ports.files.list('default', { limit: 1 }).files;
+  const [file] = (await stores.ports.files.list(testOwner(), { limit: 1 })).files;
   const { body } = await get('/:id', { params: { id: file?.fileId ?? '' }, requestId: 'r2' });
   const md5 = createHash('md5').update('content').digest('base64');
   expect(JSON.stringify(body)).toBe(
@@ -120,6 +120,22 @@ describe('a download address', () => {
     clock.advance(laterMs);
     await expect(open(url)).rejects.toMatchObject({ code: 'access-denied' });
   });
+
+  it('is refused in another region', async () => {
+    const { pathname, searchParams: query } = await addressOf();
+    const account = { keyId: 'anonymous', name: 'anonymous', ...testOwner({ region: 'singapore' }) };
+    const params = { id: pathname.split('/').at(-2) ?? '' };
+    await expect(get('/:id/content', { params, query, account })).rejects.toMatchObject({ code: 'access-denied' });
+  });
+});
+
+it("tells the vendor's id of the account's own region", async () => {
+  const account = { keyId: 'key-1', name: 'test', ...testOwner({ region: 'singapore' }) };
+  await callResource(wire, 'POST', FILES, { parts: [filePart('files', 'a.txt', 'abc')], account });
+  expect((await get('', { account })).body).toMatchObject({
+    data: { total: 1, files: [{ region: 'ap-southeast-1' }] },
+  });
+  expect((await get('')).body).toMatchObject({ data: { total: 0, files: [] } });
 });
 
 it('tells which files were not taken, beside those that were', async () => {
@@ -165,7 +181,7 @@ describe('a refused request leaves nothing', () => {
       upload(filePart('files', 'a.txt', 'a'), filePart('files', 'b.txt', 'b', new StudioError('malformed-body'))),
     ).rejects.toMatchObject({ code: 'malformed-body' });
     expect(stores.blobNames()).toEqual([]);
-    expect(stores.ports.files.usage('default').files).toBe(0);
+    expect((await stores.ports.files.usage(testOwner())).files).toBe(0);
   });
 
   it.each(['page_no=0', 'page_no=x', 'page_size=101', 'page_size=-1'])('with %s', async (query) => {

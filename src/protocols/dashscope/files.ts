@@ -5,6 +5,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { StudioError } from '../../core/errors.ts';
 import type { FilePurpose, NewFile, StoredBlob, StoredFile } from '../../core/files.ts';
+import { REGION_FACTS } from '../../core/regions.ts';
 import { formatBeijingTime } from '../beijing-time.ts';
 import type { BodyPart, ResourceReply, ResourceRequest, ResourceRoute } from '../protocol.ts';
 import {
@@ -30,9 +31,6 @@ const MAX_PAGE_SIZE = 100;
 /** How long a download address works. */
 const URL_LIFETIME_MS = 3_600_000;
 
-/** Where recorded files lie. Clients show it and do nothing with it. */
-const REGION = 'cn-beijing';
-
 /** Recorded for a full quota; the others are ours. */
 const REFUSAL_CODES: { readonly [reason in FileRefusal['reason']]: string } = {
   'too-many': 'BadRequest.TooMany',
@@ -43,9 +41,9 @@ const REFUSAL_CODES: { readonly [reason in FileRefusal['reason']]: string } = {
 
 /** `POST`, `GET` and `DELETE` of `/files`, and the download addresses that it gives out. */
 export function nativeFileRoutes(ports: FilePorts): ResourceRoute[] {
-  const fileOf = ({ account, params }: ResourceRequest): StoredFile => {
+  const fileOf = async ({ account, params }: ResourceRequest): Promise<StoredFile> => {
     const id = params.id ?? '';
-    const file = ports.files.find(account.workspaceId, id);
+    const file = await ports.files.find(account, id);
     if (!file) throw fileNotFound(id);
     return file;
   };
@@ -55,8 +53,8 @@ export function nativeFileRoutes(ports: FilePorts): ResourceRoute[] {
     {
       method: 'GET',
       path: `${PATH}/:id`,
-      handle: (request) => {
-        const file = encodeDetail(fileOf(request), request, ports.clock.now());
+      handle: async (request) => {
+        const file = encodeDetail(await fileOf(request), request, ports.clock.now());
         return { status: 200, body: { data: file, request_id: request.requestId } };
       },
     },
@@ -64,7 +62,8 @@ export function nativeFileRoutes(ports: FilePorts): ResourceRoute[] {
       method: 'DELETE',
       path: `${PATH}/:id`,
       handle: async (request) => {
-        await dropFile(ports, request.account.workspaceId, fileOf(request).fileId);
+        const { fileId } = await fileOf(request);
+        await dropFile(ports, request.account, fileId);
         return { status: 200, body: { request_id: request.requestId } };
       },
     },
@@ -107,26 +106,27 @@ async function upload(request: ResourceRequest, ports: FilePorts): Promise<Resou
     const purpose = form.purpose === undefined ? undefined : uploadPurposeOf(form.purpose);
     if (form.purpose !== undefined && !purpose) return WRONG_PURPOSE;
     if (form.files.length === 0) throw new StudioError('invalid-parameter', 'Required parameter(files) missing.');
-    const kept = form.files.map(({ name, blob }, index) => {
-      if (isRefusal(blob)) return blob;
-      const file = keep(name, blob, purpose, form.descriptions[index] ?? '', request, ports);
+    const kept: (StoredFile | FileRefusal)[] = [];
+    for (const [index, { name, blob }] of form.files.entries()) {
+      const description = form.descriptions[index] ?? '';
+      const file = isRefusal(blob) ? blob : await keep(name, blob, purpose, description, request, ports);
       if (!isRefusal(file)) form.looseBlobs.delete(file.blobId);
-      return file;
-    });
+      kept.push(file);
+    }
     return { status: 200, body: encodeUploads(form.files, kept, request.requestId) };
   } finally {
     for (const blobId of form.looseBlobs) await ports.blobs.delete(blobId);
   }
 }
 
-function keep(
+async function keep(
   name: string,
   blob: StoredBlob,
   purpose: FilePurpose | undefined,
   description: string,
   { account }: ResourceRequest,
   ports: FilePorts,
-): StoredFile | FileRefusal {
+): Promise<StoredFile | FileRefusal> {
   if (purpose !== undefined) {
     const limit = sizeLimitOf(purpose, name);
     if (typeof limit !== 'number') return limit;
@@ -136,13 +136,14 @@ function keep(
     ...blob,
     fileId: ports.ids.uuid(),
     workspaceId: account.workspaceId,
+    region: account.region,
     keyId: account.keyId,
     name,
     purpose,
     description,
     createdAtMs: ports.clock.now(),
   };
-  return keepFile(ports, file, account);
+  return keepFile(ports, file);
 }
 
 function isRefusal(value: StoredFile | StoredBlob | FileRefusal | undefined): value is FileRefusal {
@@ -179,13 +180,15 @@ const WRONG_PURPOSE: ResourceReply = {
 
 // List and detail
 
-function list({ account, query, origin, requestId }: ResourceRequest, ports: FilePorts): ResourceReply {
+async function list({ account, query, origin, requestId }: ResourceRequest, ports: FilePorts): Promise<ResourceReply> {
   const pageNo = decodePage(query, 'page_no', 1, Number.MAX_SAFE_INTEGER);
   const pageSize = decodePage(query, 'page_size', DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE);
   const offset = (pageNo - 1) * pageSize;
-  const { files } = ports.files.list(account.workspaceId, { limit: pageSize, offset: Math.min(offset, 2 ** 53 - 1) });
+  const filter = { limit: pageSize, offset: Math.min(offset, 2 ** 53 - 1) };
+  const { files } = await ports.files.list(account, filter);
+  const { files: total } = await ports.files.usage(account);
   const data = {
-    total: ports.files.usage(account.workspaceId).files,
+    total,
     page_no: pageNo,
     page_size: pageSize,
     files: files.map((file) => encodeDetail(file, { origin }, ports.clock.now())),
@@ -210,7 +213,7 @@ function encodeDetail(file: StoredFile, { origin }: Pick<ResourceRequest, 'origi
     purpose: file.purpose,
     size: file.bytes,
     md5: file.md5,
-    region: REGION,
+    region: REGION_FACTS[file.region].vendorIds[0],
     file_id: file.fileId,
     url: signedUrl(file, origin, nowMs + URL_LIFETIME_MS),
     user_id: file.workspaceId,
@@ -231,12 +234,15 @@ function signedUrl(file: StoredFile, origin: string, expiresAtMs: number): strin
 }
 
 /** The blob's id is random and never shown, so it can be the secret: nothing else has to be kept. */
-function signatureOf({ blobId, fileId, workspaceId }: StoredFile, expiresAtSeconds: number): string {
-  return createHmac('sha256', blobId).update(`${workspaceId}\n${fileId}\n${expiresAtSeconds}`).digest('base64url');
+function signatureOf({ blobId, fileId, workspaceId, region }: StoredFile, expiresAtSeconds: number): string {
+  const signed = [workspaceId, region, fileId, expiresAtSeconds].join('\n');
+  return createHmac('sha256', blobId).update(signed).digest('base64url');
 }
 
-function download({ params, query }: ResourceRequest, ports: FilePorts): ResourceReply {
-  const file = ports.files.find(query.get('Workspace') ?? '', params.id ?? '');
+async function download({ account, params, query }: ResourceRequest, ports: FilePorts): Promise<ResourceReply> {
+  // Whoever asks: the address leads to the region of the file.
+  const owner = { workspaceId: query.get('Workspace') ?? '', region: account.region };
+  const file = await ports.files.find(owner, params.id ?? '');
   const expiresAtSeconds = Number(query.get('Expires'));
   const presented = Buffer.from(query.get('Signature') ?? '');
   const expected = Buffer.from(file ? signatureOf(file, expiresAtSeconds) : '');

@@ -67,6 +67,7 @@ describe('models', () => {
       input_modalities: ['text', 'image', 'video'],
       thinking_mode: 'none',
       service: 'multimodal-generation',
+      prices: [{ over_tokens: 0, up_to_tokens: null, currency: 'CNY', input: 0.8, output: 2 }],
       served_by: 'scripted/echo',
       is_stand_in: false,
     });

@@ -46,7 +46,7 @@ export function generationOf(service: NativeService, ports: DecodePorts): Genera
 /** Generation, tokens, models, keys, uploads, tasks and files of the native API. */
 export function createDashScopeWire(ports: WirePorts): Wire {
   const keys = new PayloadKeys();
-  const decoding: DecodePorts = { findCard: (model) => ports.findModel(model)?.card, keys };
+  const decoding: DecodePorts = { findCard: ports.findCard, keys };
   return {
     id: ID,
     prefixes: [PREFIX, SOCKET_PREFIX],

@@ -1,6 +1,7 @@
 /** Takes out what is past its time: uploads after 48 hours, results of tasks after 24. */
-import { hourly } from '../hourly.ts';
+
 import type { Wire, WirePorts } from '../protocol.ts';
+import { hourly } from '../regular-work.ts';
 import { TASK_RETENTION_MS } from './tasks.ts';
 
 /** What is past its time is not shown before it is swept either. */
@@ -12,7 +13,7 @@ export function retention({
   log,
 }: Pick<WirePorts, 'uploads' | 'uploadBlobs' | 'tasks' | 'clock' | 'log'>): NonNullable<Wire['work']> {
   return hourly(async () => {
-    tasks.removeEnded(clock.now() - TASK_RETENTION_MS);
-    for (const { blobId } of uploads.takeExpired(clock.now())) await uploadBlobs.delete(blobId);
+    await tasks.removeEnded(clock.now() - TASK_RETENTION_MS);
+    for (const { blobId } of await uploads.takeExpired(clock.now())) await uploadBlobs.delete(blobId);
   }, log);
 }

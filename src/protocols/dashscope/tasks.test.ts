@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fixedClock } from '../../../test/support/context.ts';
+import { fixedClock, testOwner } from '../../../test/support/context.ts';
 import { callResource } from '../../../test/support/wires.ts';
 import type { StoredTask } from '../../core/tasks.ts';
-import { type Database, openDatabase } from '../../stores/sqlite/database.ts';
-import { createTaskStore } from '../../stores/sqlite/tasks.ts';
+import { type Database, openDatabase } from '../../stores/sql/database.ts';
+import { createTaskStore } from '../../stores/sql/tasks.ts';
 import { TASK_RETENTION_MS, taskRoutes } from './tasks.ts';
 
 const NOW = Date.parse('2024-03-01T10:00:00.000Z');
@@ -17,10 +17,10 @@ beforeEach(async () => {
 });
 afterEach(() => database.close());
 
-function seed(changes: Partial<StoredTask> = {}): StoredTask {
+async function seed(changes: Partial<StoredTask> = {}): Promise<StoredTask> {
   const task: StoredTask = {
     taskId: 'task-1',
-    workspaceId: 'default',
+    ...testOwner(),
     keyId: 'key-1',
     requestId: 'request-1',
     model: 'text-embedding-async-v2',
@@ -30,7 +30,7 @@ function seed(changes: Partial<StoredTask> = {}): StoredTask {
     startedAtMs: NOW - 4986,
     ...changes,
   };
-  createTaskStore(database).create(task);
+  await createTaskStore(database).create(task);
   return task;
 }
 
@@ -40,7 +40,7 @@ const cancel = (id: string) => callResource(wire, 'POST', '/api/v1/tasks/:id/can
 
 describe('GET /tasks/{id}', () => {
   it('tells a running task as recorded, byte for byte', async () => {
-    seed({ metrics: { total: 4, succeeded: 0, failed: 0 } });
+    await seed({ metrics: { total: 4, succeeded: 0, failed: 0 } });
     const { status, body } = await get('task-1');
     expect(status).toBe(200);
     expect(JSON.stringify(body)).toBe(
@@ -50,7 +50,12 @@ describe('GET /tasks/{id}', () => {
   });
 
   it('shows results, failures and usage', async () => {
-    seed({ status: 'FAILED', endedAtMs: NOW, output: { code: 'InternalError', message: 'no' }, usage: { count: 1 } });
+    await seed({
+      status: 'FAILED',
+      endedAtMs: NOW,
+      output: { code: 'InternalError', message: 'no' },
+      usage: { count: 1 },
+    });
     expect((await get('task-1')).body).toMatchObject({
       output: { task_status: 'FAILED', end_time: '2024-03-01 18:00:00.000', code: 'InternalError', message: 'no' },
       usage: { count: 1 },
@@ -58,10 +63,11 @@ describe('GET /tasks/{id}', () => {
   });
 
   it('does not know a task that is not there, of somebody else, or past its time', async () => {
-    seed({ taskId: 'theirs', workspaceId: 'other' });
-    seed({ taskId: 'old', status: 'SUCCEEDED', endedAtMs: NOW - TASK_RETENTION_MS - 1 });
-    seed({ taskId: 'kept', status: 'SUCCEEDED', endedAtMs: NOW - TASK_RETENTION_MS });
-    for (const id of ['none', 'theirs', 'old'])
+    await seed({ taskId: 'theirs', workspaceId: 'other' });
+    await seed({ taskId: 'elsewhere', region: 'singapore' });
+    await seed({ taskId: 'old', status: 'SUCCEEDED', endedAtMs: NOW - TASK_RETENTION_MS - 1 });
+    await seed({ taskId: 'kept', status: 'SUCCEEDED', endedAtMs: NOW - TASK_RETENTION_MS });
+    for (const id of ['none', 'theirs', 'elsewhere', 'old'])
       expect(await get(id)).toEqual({
         status: 200,
         body: { request_id: 'r', output: { task_id: id, task_status: 'UNKNOWN' } },
@@ -72,10 +78,10 @@ describe('GET /tasks/{id}', () => {
 
 describe('GET /tasks', () => {
   it('lists as recorded, byte for byte', async () => {
-    seed({ status: 'SUCCEEDED', endedAtMs: NOW });
+    await seed({ status: 'SUCCEEDED', endedAtMs: NOW });
     expect(JSON.stringify((await list()).body)).toBe(
       '{"total":1,"data":[{"api_key_id":"key-1","caller_parent_id":"default","caller_uid":"default",' +
-        `"end_time":${NOW},"gmt_create":${NOW - 5000},"model_name":"text-embedding-async-v2","region":"local",` +
+        `"end_time":${NOW},"gmt_create":${NOW - 5000},"model_name":"text-embedding-async-v2","region":"cn-beijing",` +
         `"request_id":"request-1","start_time":${NOW - 4986},"status":"SUCCEEDED","task_id":"task-1",` +
         '"user_api_unique_key":"apikey:v1:embeddings:text-embedding:text-embedding:text-embedding-async-v2"}],' +
         '"total_page":1,"page_no":1,"request_id":"r","page_size":10}',
@@ -83,7 +89,7 @@ describe('GET /tasks', () => {
   });
 
   it('pages', async () => {
-    for (let index = 0; index < 5; index++) seed({ taskId: `t${index}`, createdAtMs: NOW - 5000 + index });
+    for (let index = 0; index < 5; index++) await seed({ taskId: `t${index}`, createdAtMs: NOW - 5000 + index });
     const { body } = await list('page_no=2&page_size=2');
     expect(body).toMatchObject({ total: 5, total_page: 3, page_no: 2, page_size: 2 });
     expect((body as { data: { task_id: string }[] }).data.map(({ task_id }) => task_id)).toEqual(['t2', 't1']);
@@ -96,19 +102,33 @@ describe('GET /tasks', () => {
     ['status=SUCCEEDED', 0],
     ['model_name=other', 0],
     ['api_key_id=key-1', 1],
-    ['region=local', 1],
-    ['region=cn-beijing', 0],
+    ['region=cn-beijing', 1],
+    ['region=ap-southeast-1', 0],
     ['start_time=20240301175955', 1],
     ['start_time=20240301175956', 0],
     ['end_time=20240301175954', 0],
     ['start_time=20240229180000&end_time=20240301180000', 1],
   ])('filters by %j', async (query, total) => {
-    seed();
+    await seed();
     expect((await list(query)).body).toMatchObject({ total });
   });
 
+  it("tells and takes the vendor's ids of the account's own region", async () => {
+    await seed({ taskId: 'here', region: 'virginia' });
+    await seed({ taskId: 'elsewhere' });
+    const account = { keyId: 'key-1', name: 'test', ...testOwner({ region: 'virginia' }) };
+    const listThere = (region: string) =>
+      callResource(wire, 'GET', '/api/v1/tasks', { account, query: new URLSearchParams({ region }) });
+    for (const region of ['us-east-1', 'us-east'])
+      expect((await listThere(region)).body).toMatchObject({
+        total: 1,
+        data: [{ task_id: 'here', region: 'us-east-1' }],
+      });
+    expect((await listThere('cn-beijing')).body).toMatchObject({ total: 0, data: [] });
+  });
+
   it('shows the last 24 hours when no time is given', async () => {
-    seed({ createdAtMs: NOW - TASK_RETENTION_MS - 1 });
+    await seed({ createdAtMs: NOW - TASK_RETENTION_MS - 1 });
     expect((await list()).body).toMatchObject({ total: 0 });
   });
 
@@ -132,13 +152,13 @@ describe('GET /tasks', () => {
 
 describe('POST /tasks/{id}/cancel', () => {
   it('cancels what waits', async () => {
-    seed({ status: 'PENDING', startedAtMs: undefined });
+    await seed({ status: 'PENDING', startedAtMs: undefined });
     expect(await cancel('task-1')).toEqual({ status: 200, body: { request_id: 'r' } });
     expect((await get('task-1')).body).toMatchObject({ output: { task_status: 'CANCELED' } });
   });
 
   it("refuses the rest in the service's words", async () => {
-    seed();
+    await seed();
     for (const id of ['task-1', 'none'])
       await expect(cancel(id)).rejects.toMatchObject({
         code: 'unsupported-operation',

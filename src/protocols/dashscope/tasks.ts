@@ -1,5 +1,6 @@
 /** `GET /tasks/{id}`, `GET /tasks` and `POST /tasks/{id}/cancel` ("Manage asynchronous tasks"). */
 import { StudioError } from '../../core/errors.ts';
+import { REGION_FACTS } from '../../core/regions.ts';
 import type { StoredTask, TaskFilter } from '../../core/tasks.ts';
 import { formatBeijingTimeMs, parseBeijingTime } from '../beijing-time.ts';
 import type { ResourceRoute, WirePorts } from '../protocol.ts';
@@ -10,9 +11,6 @@ export const TASK_RETENTION_MS = 24 * 60 * 60 * 1000;
 const DEFAULT_PAGE_SIZE = 10;
 const MAX_PAGE_SIZE = 100;
 
-/** What the service names its region by; there is one here. */
-const REGION = 'local';
-
 const STATUSES: readonly string[] = ['PENDING', 'RUNNING', 'SUSPENDED', 'SUCCEEDED', 'FAILED', 'CANCELED'];
 
 export function taskRoutes(prefix: string, { tasks, clock }: Pick<WirePorts, 'tasks' | 'clock'>): ResourceRoute[] {
@@ -20,8 +18,8 @@ export function taskRoutes(prefix: string, { tasks, clock }: Pick<WirePorts, 'ta
     {
       method: 'GET',
       path: `${prefix}/tasks/:id`,
-      handle: ({ params: { id = '' }, account, requestId }) => {
-        const task = tasks.find(account.workspaceId, id);
+      handle: async ({ params: { id = '' }, account, requestId }) => {
+        const task = await tasks.find(account, id);
         const isKept = task && !(task.endedAtMs !== undefined && task.endedAtMs + TASK_RETENTION_MS < clock.now());
         return { status: 200, body: isKept ? encodeTask(task, requestId) : encodeUnknown(id, requestId) };
       },
@@ -29,15 +27,16 @@ export function taskRoutes(prefix: string, { tasks, clock }: Pick<WirePorts, 'ta
     {
       method: 'GET',
       path: `${prefix}/tasks`,
-      handle: ({ query, account, requestId }) => {
+      handle: async ({ query, account, requestId }) => {
         const page = pageOf(query);
         const filter: TaskFilter = {
           ...filterOf(query, clock.now()),
           limit: page.size,
           offset: (page.no - 1) * page.size,
         };
-        const isElsewhere = (givenIn(query, 'region') ?? REGION) !== REGION;
-        const found = isElsewhere ? { tasks: [], total: 0 } : tasks.list(account.workspaceId, filter);
+        const region = givenIn(query, 'region');
+        const isElsewhere = region !== undefined && !REGION_FACTS[account.region].vendorIds.includes(region);
+        const found = isElsewhere ? { tasks: [], total: 0 } : await tasks.list(account, filter);
         const body = {
           total: found.total,
           data: found.tasks.map(encodeListed),
@@ -52,8 +51,8 @@ export function taskRoutes(prefix: string, { tasks, clock }: Pick<WirePorts, 'ta
     {
       method: 'POST',
       path: `${prefix}/tasks/:id/cancel`,
-      handle: ({ params: { id = '' }, account, requestId }) => {
-        if (!tasks.cancel(account.workspaceId, id, clock.now()))
+      handle: async ({ params: { id = '' }, account, requestId }) => {
+        if (!(await tasks.cancel(account, id, clock.now())))
           throw new StudioError(
             'unsupported-operation',
             'Failed to cancel the task, please confirm if the task is in PENDING status.',
@@ -99,7 +98,7 @@ function encodeListed(task: StoredTask): object {
     end_time: task.endedAtMs,
     gmt_create: task.createdAtMs,
     model_name: task.model,
-    region: REGION,
+    region: REGION_FACTS[task.region].vendorIds[0],
     request_id: task.requestId,
     start_time: task.startedAtMs,
     status: task.status,

@@ -3,11 +3,11 @@ import { callResource } from '../../../test/support/wires.ts';
 import type { Account } from '../../core/ports.ts';
 import { temporaryKeyRoutes } from './temporary-keys.ts';
 
-const account: Account = { keyId: 'key-1', name: 'test', workspaceId: 'default' };
+const account: Account = { keyId: 'key-1', name: 'test', workspaceId: 'default', region: 'beijing' };
 const wire = {
   resources: temporaryKeyRoutes('/api/v1', {
     temporaryKeys: {
-      createTemporary: (keyId, ttlMs) =>
+      createTemporary: async (keyId, ttlMs) =>
         keyId === 'key-1' ? { secret: `st-${ttlMs}`, expiresAtMs: 1_744_080_369_500 } : undefined,
     },
   }),

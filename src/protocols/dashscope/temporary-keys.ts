@@ -14,11 +14,11 @@ export function temporaryKeyRoutes(
     {
       method: 'POST',
       path: `${prefix}/tokens`,
-      handle: ({ query, account }) => {
+      handle: async ({ query, account }) => {
         const seconds = secondsOf(query.get('expire_in_seconds'));
         if (account.isTemporary)
           throw new StudioError('access-denied', 'A temporary API-key cannot create another one.');
-        const made = temporaryKeys.createTemporary(account.keyId, seconds * 1000);
+        const made = await temporaryKeys.createTemporary(account.keyId, seconds * 1000);
         // Where no key is asked for, there is none to inherit from.
         if (!made) throw new StudioError('missing-api-key');
         return { status: 200, body: { token: made.secret, expires_at: Math.floor(made.expiresAtMs / 1000) } };

@@ -12,12 +12,13 @@ export function tokenizerRoutes(prefix: string, { tokens }: Pick<WirePorts, 'tok
     {
       method: 'POST',
       path: `${prefix}/tokenizer`,
-      handle: async ({ body, requestId }) => {
+      handle: async ({ body, requestId, account }) => {
         if (!isObject(body)) throw new StudioError('malformed-body');
         const model = decodeModel(body);
         const found: TextToken[] = [];
         // Each message by itself: no token spans two of them.
-        for (const { parts } of decodeInput(body.input)) found.push(...(await tokens.tokenise(model, textOf(parts))));
+        for (const { parts } of decodeInput(body.input))
+          found.push(...(await tokens.tokenise(model, textOf(parts), account)));
         return {
           status: 200,
           body: {

@@ -5,10 +5,11 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
+import type { Owner } from '../../core/ports.ts';
+import { REGIONS } from '../../core/regions.ts';
 
 /** What a policy allows. */
-export interface UploadGrant {
-  readonly workspaceId: string;
+export interface UploadGrant extends Owner {
   readonly model: string;
   /** What keys begin with. */
   readonly directory: string;
@@ -34,6 +35,7 @@ const policySchema = z.object({
   conditions: z.array(z.unknown()),
   grant: z.object({
     workspaceId: z.string(),
+    region: z.enum(REGIONS),
     model: z.string(),
     directory: z.string(),
     expiresAtMs: z.number(),

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fixedClock, silentLog } from '../../../test/support/context.ts';
+import { fixedClock, silentLog, testOwner } from '../../../test/support/context.ts';
 import { callResource } from '../../../test/support/wires.ts';
 import { StudioError } from '../../core/errors.ts';
 import type { BlobStore } from '../../core/files.ts';
 import { openBlobStore } from '../../stores/blobs.ts';
-import { type Database, openDatabase } from '../../stores/sqlite/database.ts';
-import { createUploadStore } from '../../stores/sqlite/uploads.ts';
+import { type Database, openDatabase } from '../../stores/sql/database.ts';
+import { createUploadStore } from '../../stores/sql/uploads.ts';
 import type { BodyPart, ListedModel, ResourceReply } from '../protocol.ts';
 import { retention } from './retention.ts';
 import { readPolicy, signPolicy, type UploadGrant } from './upload-policy.ts';
@@ -136,13 +136,13 @@ describe('GET /uploads', () => {
 });
 
 describe('the upload target', () => {
-  it('keeps a file for the model and the workspace of its policy', async () => {
+  it('keeps a file for the model and the owner of its policy', async () => {
     const policy = await policyOf();
     const reply = await put([...formOf(policy), fileOf('not really ', 'a cat')]);
     expect(reply).toEqual({ status: 200 });
-    const upload = createUploadStore(database).find(`${policy.upload_dir}/cat.png`);
+    const upload = await createUploadStore(database).find(`${policy.upload_dir}/cat.png`);
     expect(upload).toMatchObject({
-      workspaceId: 'default',
+      ...testOwner(),
       model: 'qwen-vl-plus',
       contentType: 'image/png',
       bytes: 16,
@@ -157,9 +157,8 @@ describe('the upload target', () => {
     const policy = await policyOf();
     const form = formOf(policy, { success_action_status: undefined, 'x-oss-content-type': undefined });
     expect(await put([...form, fileOf('x')])).toEqual({ status: 204 });
-    expect(createUploadStore(database).find(`${policy.upload_dir}/cat.png`)?.contentType).toBe(
-      'application/octet-stream',
-    );
+    const upload = await createUploadStore(database).find(`${policy.upload_dir}/cat.png`);
+    expect(upload?.contentType).toBe('application/octet-stream');
   });
 
   it('takes several files under one policy, each name once', async () => {
@@ -262,7 +261,7 @@ describe('the upload target', () => {
 
 describe('policies', () => {
   const grant: UploadGrant = {
-    workspaceId: 'default',
+    ...testOwner({ region: 'singapore' }),
     model: 'm',
     directory: 'd',
     expiresAtMs: Date.parse('2025-07-12T20:05:00Z'),
@@ -294,11 +293,11 @@ describe('retention', () => {
     await put([...formOf(policy), fileOf('a')]);
     const removed: number[] = [];
     const tasks = {
-      create() {},
-      find: () => undefined,
-      list: () => ({ tasks: [], total: 0 }),
-      cancel: () => false,
-      removeEnded: (endedBeforeMs: number) => void removed.push(endedBeforeMs),
+      async create() {},
+      find: async () => undefined,
+      list: async () => ({ tasks: [], total: 0 }),
+      cancel: async () => false,
+      removeEnded: async (endedBeforeMs: number) => void removed.push(endedBeforeMs),
     };
     const sweepOnce = async () => {
       const work = retention({ ...ports(), tasks });

@@ -61,12 +61,14 @@ function givePolicy(request: ResourceRequest, ports: UploadPorts, target: string
   if (query.get('action') !== 'getPolicy')
     throw new StudioError('invalid-parameter', 'action should be getPolicy', { param: 'action' });
   const model = query.get('model') ?? '';
-  if (!ports.findModel(model)) throw new StudioError('invalid-parameter', 'Model not exist.', { param: 'model' });
+  if (!ports.findModel(model, account))
+    throw new StudioError('invalid-parameter', 'Model not exist.', { param: 'model' });
   const nowMs = ports.clock.now();
-  const owner = createHash('md5').update(account.workspaceId).digest('hex');
+  const { workspaceId, region } = account;
+  const owner = createHash('md5').update(`${workspaceId}\n${region}`).digest('hex');
   const directory = `dashscope-instant/${owner}/${formatBeijingDate(nowMs)}/${requestId}`;
   const { policy, signature } = signPolicy(
-    { workspaceId: account.workspaceId, model, directory, expiresAtMs: nowMs + POLICY_MS, maxBytes: MAX_BYTES },
+    { workspaceId, region, model, directory, expiresAtMs: nowMs + POLICY_MS, maxBytes: MAX_BYTES },
     secret,
   );
   return {
@@ -112,21 +114,24 @@ async function storeFile(
   const nowMs = ports.clock.now();
   const grant = grantOf(fields, secret, nowMs);
   const key = keyOf(fields, grant);
-  if (ports.uploads.find(key)) throw alreadyExists();
+  if (await ports.uploads.find(key)) throw alreadyExists();
   const { blobId, bytes } = await ports.uploadBlobs.write(file.bytes, grant.maxBytes);
-  const isCreated = ports.uploads.create({
-    key,
-    workspaceId: grant.workspaceId,
-    model: grant.model,
-    contentType: fields.get('x-oss-content-type') ?? file.contentType,
-    bytes,
-    blobId,
-    expiresAtMs: nowMs + UPLOAD_LIFETIME_MS,
-  });
-  if (!isCreated) {
-    await ports.uploadBlobs.delete(blobId);
-    throw alreadyExists();
+  let isCreated = false;
+  try {
+    isCreated = await ports.uploads.create({
+      key,
+      workspaceId: grant.workspaceId,
+      region: grant.region,
+      model: grant.model,
+      contentType: fields.get('x-oss-content-type') ?? file.contentType,
+      bytes,
+      blobId,
+      expiresAtMs: nowMs + UPLOAD_LIFETIME_MS,
+    });
+  } finally {
+    if (!isCreated) await ports.uploadBlobs.delete(blobId);
   }
+  if (!isCreated) throw alreadyExists();
   return { status: fields.get('success_action_status') === '200' ? 200 : 204 };
 }
 

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { countingIds, fixedClock } from '../../../test/support/context.ts';
+import { countingIds, fixedClock, testOwner } from '../../../test/support/context.ts';
 import { openTestStores, readText, type TestStores } from '../../../test/support/stores.ts';
 import { callResource, testWirePorts } from '../../../test/support/wires.ts';
 import type { StoredBatch } from '../../core/batches.ts';
 import { StudioError } from '../../core/errors.ts';
+import { createBatchStore } from '../../stores/sql/batches.ts';
 import type { InnerCall, InnerReply, Wire, WirePorts } from '../protocol.ts';
 import { createOpenAiBatchesWire } from './index.ts';
 import type { BatchObject } from './schema.ts';
@@ -21,8 +22,8 @@ let answer: (call: InnerCall) => Promise<InnerReply>;
 const ids = countingIds();
 
 beforeEach(async () => {
-  stores = await openTestStores();
   clock = fixedClock();
+  stores = await openTestStores(clock);
   calls = [];
   posts = [];
   answer = async ({ body }) => ok({ said: JSON.parse(body).say });
@@ -74,8 +75,8 @@ async function storeInput(lines: readonly string[], purpose: 'batch' | 'file-ext
   const blob = await stores.ports.blobs.write(source(), 1e9);
   const fileId = `file-batch-${ids.uuid()}`;
   const { files } = stores.ports;
-  const owner = { workspaceId: 'default', keyId: 'key-1' };
-  files.create({ ...blob, ...owner, fileId, name: 'a.jsonl', purpose, description: '', createdAtMs: 0 });
+  const owner = { ...testOwner(), keyId: 'key-1' };
+  await files.create({ ...blob, ...owner, fileId, name: 'a.jsonl', purpose, description: '', createdAtMs: 0 });
   return fileId;
 }
 
@@ -105,7 +106,7 @@ function until(id: string, ...statuses: string[]): Promise<BatchObject> {
 }
 
 async function linesIn(fileId: string | null): Promise<{ custom_id: string; response: unknown; error: unknown }[]> {
-  const file = fileId === null ? undefined : stores.ports.files.find('default', fileId);
+  const file = fileId === null ? undefined : await stores.ports.files.find(testOwner(), fileId);
   if (!file) return [];
   expect(file).toMatchObject({ purpose: 'batch_output', fileId: expect.stringMatching(/^file-batch_output-/) });
   const text = await readText(stores.ports.blobs.read(file.blobId));
@@ -160,9 +161,10 @@ describe('a batch', () => {
         error: { code: 'invalid_parameter_error', message: 'Not so.' },
       },
     ]);
+    await wire.work?.stop();
     // The batch's own copy of the input and its rows are gone.
     expect(stores.blobNames()).toHaveLength(3);
-    expect(stores.ports.batches.doneLines(created.id).size).toBe(0);
+    expect((await stores.ports.batches.doneLines(created.id)).size).toBe(0);
   });
 
   it('calls for its account, as batch work, whole and not streamed', async () => {
@@ -170,7 +172,11 @@ describe('a batch', () => {
     const { id } = await create([lineOf('a', CHAT, { stream: true, stream_options: { include_usage: true }, n: 2 })]);
     await until(id, 'completed');
     expect(calls).toMatchObject([
-      { path: CHAT, priority: 'batch', account: { keyId: 'key-1', name: 'test', workspaceId: 'default' } },
+      {
+        path: CHAT,
+        priority: 'batch',
+        account: { keyId: 'key-1', name: 'test', ...testOwner() },
+      },
     ]);
     expect(JSON.parse(calls[0]?.body ?? '')).toEqual({ model: 'qwen-plus', say: 'a', n: 2, stream: false });
   });
@@ -207,8 +213,8 @@ describe('a batch', () => {
 
   it('outlives its input file', async () => {
     const { id, input_file_id } = await create([lineOf('a')]);
-    const file = stores.ports.files.find('default', input_file_id);
-    stores.ports.files.delete('default', input_file_id);
+    const file = await stores.ports.files.find(testOwner(), input_file_id);
+    await stores.ports.files.delete(testOwner(), input_file_id);
     await stores.ports.blobs.delete(file?.blobId ?? '');
     wire.work?.start();
     expect((await until(id, 'completed')).request_counts.completed).toBe(1);
@@ -245,6 +251,7 @@ describe('a batch', () => {
       request_counts: { total: 0, completed: 0, failed: 0 },
     });
     expect(calls).toEqual([]);
+    await wire.work?.stop();
     expect(stores.blobNames()).toHaveLength(1);
   });
 
@@ -258,7 +265,7 @@ describe('a batch', () => {
 });
 
 describe('a line that fails', () => {
-  beforeEach(() => {
+  beforeEach(async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true, advanceTimeDelta: 20 });
     wire.work?.start();
   });
@@ -320,14 +327,14 @@ describe('a restart', () => {
   async function dyingWhileFinalizing(): Promise<StoredBatch> {
     const { id } = await create([lineOf('a')]);
     const { batches } = stores.ports;
-    batches.update(id, 'validating', { status: 'in_progress', total: 1 });
-    batches.addResults(id, [{ line: 1, isFailure: false, text: '{"custom_id":"a"}' }]);
-    batches.update(id, 'in_progress', {
+    await batches.update(id, 'validating', { status: 'in_progress', total: 1 });
+    await batches.addResults(id, [{ line: 1, isFailure: false, text: '{"custom_id":"a"}' }]);
+    await batches.update(id, 'in_progress', {
       status: 'finalizing',
       outputFileId: 'file-batch_output-1',
       errorFileId: 'file-batch_output-2',
     });
-    return batches.find('default', id) as StoredBatch;
+    return (await batches.find(testOwner(), id)) as StoredBatch;
   }
 
   it('while the files are made makes one file', async () => {
@@ -341,13 +348,13 @@ describe('a restart', () => {
   it('after the file was made takes it as it is', async () => {
     const { batchId } = await dyingWhileFinalizing();
     const made = await storeInput(['{"custom_id":"from before"}']);
-    const file = stores.ports.files.find('default', made);
+    const file = await stores.ports.files.find(testOwner(), made);
     if (!file) throw new Error('not stored');
-    stores.ports.files.create({ ...file, fileId: 'file-batch_output-1', purpose: 'batch_output' });
+    await stores.ports.files.create({ ...file, fileId: 'file-batch_output-1', purpose: 'batch_output' });
     wire.work?.start();
     await until(batchId, 'completed');
     expect(await linesIn('file-batch_output-1')).toEqual([{ custom_id: 'from before' }]);
-    const outputs = stores.ports.files.list('default', { purpose: 'batch_output', limit: 10 }).files;
+    const outputs = (await stores.ports.files.list(testOwner(), { purpose: 'batch_output', limit: 10 })).files;
     expect(outputs).toHaveLength(1);
   });
 
@@ -360,7 +367,7 @@ describe('a restart', () => {
 
   it('without the input ends the batch', async () => {
     const { id } = await create([lineOf('a')]);
-    const { inputBlobId } = stores.ports.batches.find('default', id) as StoredBatch;
+    const { inputBlobId } = (await stores.ports.batches.find(testOwner(), id)) as StoredBatch;
     await stores.ports.blobs.delete(inputBlobId);
     wire.work?.start();
     expect((await until(id, 'failed')).errors?.data).toMatchObject([{ code: 'file_not_found' }]);
@@ -416,6 +423,77 @@ describe('cancelling', () => {
       status: 400,
       message: "Cannot cancel a batch with status 'completed'.",
     });
+  });
+});
+
+describe('with several servers', () => {
+  /** As long as a server waits until it looks again what the others did. */
+  const look = () => vi.advanceTimersByTimeAsync(5000);
+  beforeEach(async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const servers = ['test', 'other'].map((id) => ({ id, seen_at_ms: clock.now() }));
+    await stores.database.queries.insertInto('servers').values(servers).execute();
+  });
+
+  /** A wire of another server on the same database. */
+  function elsewhere(answers: typeof answer): { readonly wire: Wire; readonly calls: InnerCall[] } {
+    const [own, mine, ownAnswer] = [wire, calls, answer];
+    const theirs: InnerCall[] = [];
+    build({
+      batches: createBatchStore(stores.database, { id: 'other', clock }),
+      callWire: (call) => {
+        theirs.push(call);
+        return answers(call);
+      },
+    });
+    const other = wire;
+    [wire, calls, answer] = [own, mine, ownAnswer];
+    return { wire: other, calls: theirs };
+  }
+
+  it('each works on its own batches', async () => {
+    const other = elsewhere(async () => ok({}));
+    other.wire.work?.start();
+    wire.work?.start();
+    const { id } = await create([lineOf('a')]);
+    await look();
+    await until(id, 'completed');
+    await other.wire.work?.stop();
+    expect([calls.length, other.calls.length]).toEqual([1, 0]);
+  });
+
+  it('what one has cancelled, another stops working on', async () => {
+    wire.work?.start();
+    const held = heldCalls();
+    const { id } = await create([lineOf('a'), lineOf('b')]);
+    await vi.waitUntil(() => held.length === 1, { interval: 5 });
+    const other = elsewhere(async () => ok({}));
+    await callResource(other.wire, 'POST', `${BATCHES}/:id/cancel`, { params: { id } });
+    expect(held[0]?.call.signal.aborted).toBe(false);
+    await look();
+    expect(await until(id, 'cancelled')).toMatchObject({ request_counts: { completed: 0, failed: 2 } });
+    expect(held[0]?.call.signal.aborted).toBe(true);
+    expect(other.calls).toEqual([]);
+  });
+
+  it('what one leaves behind, another goes on with; who was believed gone lets go of it', async () => {
+    wire.work?.start();
+    let left = 1;
+    const held = heldCalls();
+    const hold = answer;
+    answer = (call) => (left-- > 0 ? Promise.resolve(ok({ said: 'a' })) : hold(call));
+    const { id } = await create([lineOf('a'), lineOf('b')]);
+    await vi.waitUntil(() => held.length === 1, { interval: 5 });
+    await stores.database.queries.deleteFrom('servers').where('id', '=', 'test').execute();
+    const other = elsewhere(async ({ body }) => ok({ said: JSON.parse(body).say }));
+    other.wire.work?.start();
+    const done = await until(id, 'completed');
+    expect(other.calls.map(({ body }) => JSON.parse(body).say)).toEqual(['b']);
+    await look();
+    await vi.waitUntil(() => held[0]?.call.signal.aborted, { interval: 5 });
+    await other.wire.work?.stop();
+    expect((await linesIn(done.output_file_id)).map(({ custom_id }) => custom_id)).toEqual(['a', 'b']);
+    expect((await retrieve(id)).request_counts).toEqual({ total: 2, completed: 2, failed: 0 });
   });
 });
 
@@ -489,9 +567,9 @@ describe('a failure of ours', () => {
     const { batches } = stores.ports;
     build({
       batches: Object.assign(Object.create(batches), {
-        addResults: (...parameters: Parameters<typeof batches.addResults>) => {
+        addResults: async (...parameters: Parameters<typeof batches.addResults>) => {
           if (failures-- > 0) throw new Error('the disk is full');
-          batches.addResults(...parameters);
+          await batches.addResults(...parameters);
         },
         find: batches.find.bind(batches),
         update: batches.update.bind(batches),
@@ -499,7 +577,7 @@ describe('a failure of ours', () => {
         create: batches.create.bind(batches),
         results: batches.results.bind(batches),
         doneLines: batches.doneLines.bind(batches),
-        unfinished: batches.unfinished.bind(batches),
+        claimUnfinished: batches.claimUnfinished.bind(batches),
       }),
     });
     wire.work?.start();
@@ -616,13 +694,16 @@ describe('lists', () => {
   });
 });
 
-it('knows nothing of batches that are not there, or in another workspace', async () => {
+it('knows nothing of batches that are not there, or of another owner', async () => {
   const { id } = await create([lineOf('a')]);
-  const account = { keyId: 'k', name: 'n', workspaceId: 'other' };
+  const others = [testOwner({ workspaceId: 'other' }), testOwner({ region: 'singapore' })];
   const asked: (() => unknown)[] = [
     () => retrieve('batch_x'),
     () => cancel('batch_x'),
-    () => callResource(wire, 'GET', `${BATCHES}/:id`, { params: { id }, account }),
+    ...others.map((owner) => {
+      const account = { keyId: 'k', name: 'n', ...owner };
+      return () => callResource(wire, 'GET', `${BATCHES}/:id`, { params: { id }, account });
+    }),
   ];
   for (const ask of asked)
     await expect(Promise.resolve().then(ask)).rejects.toMatchObject({ code: 'not-found', status: 404 });

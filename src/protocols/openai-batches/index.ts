@@ -31,15 +31,15 @@ function batchRoutes(prefix: string, ports: WirePorts, runner: BatchRunner): Res
     {
       method: 'GET',
       path: `${prefix}/:id`,
-      handle: (request) => ({ status: 200, body: encodeBatch(batchOf(request, ports)) }),
+      handle: async (request) => ({ status: 200, body: encodeBatch(await batchOf(request, ports)) }),
     },
     { method: 'POST', path: `${prefix}/:id/cancel`, handle: (request) => cancel(request, ports, runner) },
   ];
 }
 
-function batchOf({ account, params }: ResourceRequest, { batches }: WirePorts): StoredBatch {
+async function batchOf({ account, params }: ResourceRequest, { batches }: WirePorts): Promise<StoredBatch> {
   const id = params.id ?? '';
-  const batch = batches.find(account.workspaceId, id);
+  const batch = await batches.find(account, id);
   if (!batch) throw new StudioError('not-found', `No batch found with id '${id}'.`, { param: 'batch_id' });
   return batch;
 }
@@ -50,7 +50,7 @@ async function create(
   runner: BatchRunner,
 ): Promise<ResourceReply> {
   const { windowMs, inputFileId, ...asked } = decodeCreate(body);
-  const file = ports.files.find(account.workspaceId, inputFileId);
+  const file = await ports.files.find(account, inputFileId);
   if (!file) throw new StudioError('invalid-parameter', fileNotFound(inputFileId).message, { param: 'input_file_id' });
   if (file.purpose !== 'batch')
     throw new StudioError('invalid-parameter', `File [id:${inputFileId}] must have the purpose 'batch'.`, {
@@ -58,36 +58,44 @@ async function create(
     });
   const inputBlobId = await ports.blobs.copy(file.blobId);
   const nowMs = ports.clock.now();
-  const batch = ports.batches.create({
-    ...asked,
-    batchId: `batch_${ports.ids.uuid()}`,
-    account,
-    inputFileId,
-    inputBlobId,
-    createdAtMs: nowMs,
-    expiresAtMs: nowMs + windowMs,
-  });
+  const batch = await ports.batches
+    .create({
+      ...asked,
+      batchId: `batch_${ports.ids.uuid()}`,
+      account,
+      inputFileId,
+      inputBlobId,
+      createdAtMs: nowMs,
+      expiresAtMs: nowMs + windowMs,
+    })
+    .catch(async (thrown: unknown) => {
+      await ports.blobs.delete(inputBlobId);
+      throw thrown;
+    });
   runner.take(batch);
   return { status: 200, body: encodeBatch(batch) };
 }
 
-function list({ account, query }: ResourceRequest, ports: WirePorts): ResourceReply {
+async function list({ account, query }: ResourceRequest, ports: WirePorts): Promise<ResourceReply> {
   const filter = decodeListQuery(query, ports.clock.now());
   const { afterBatchId } = filter;
-  if (afterBatchId !== undefined && !ports.batches.find(account.workspaceId, afterBatchId))
+  if (afterBatchId !== undefined && !(await ports.batches.find(account, afterBatchId)))
     throw new StudioError('invalid-parameter', `No batch found with id '${afterBatchId}'.`, { param: 'after' });
-  const { batches, hasMore } = ports.batches.list(account.workspaceId, filter);
+  const { batches, hasMore } = await ports.batches.list(account, filter);
   return { status: 200, body: encodeBatchList(batches, hasMore) };
 }
 
 /** Recorded: the answer says `cancelling` without its time, which comes when the work has been cut. */
-function cancel(request: ResourceRequest, ports: WirePorts, runner: BatchRunner): ResourceReply {
-  const { batchId, status } = batchOf(request, ports);
-  if (status === 'validating' || status === 'in_progress') {
-    ports.batches.update(batchId, status, { status: 'cancelling' });
+async function cancel(request: ResourceRequest, ports: WirePorts, runner: BatchRunner): Promise<ResourceReply> {
+  for (;;) {
+    const batch = await batchOf(request, ports);
+    const { batchId, status } = batch;
+    if (status === 'cancelling') return { status: 200, body: encodeBatch(batch) };
+    if (status !== 'validating' && status !== 'in_progress')
+      throw new StudioError('unsupported-operation', `Cannot cancel a batch with status '${status}'.`);
+    // It may have gone on since it was read; then it is read again.
+    if (!(await ports.batches.update(batchId, status, { status: 'cancelling' }))) continue;
     runner.interrupt(batchId);
-  } else if (status !== 'cancelling') {
-    throw new StudioError('unsupported-operation', `Cannot cancel a batch with status '${status}'.`);
+    return { status: 200, body: encodeBatch({ ...batch, status: 'cancelling' }) };
   }
-  return { status: 200, body: encodeBatch(batchOf(request, ports)) };
 }

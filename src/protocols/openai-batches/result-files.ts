@@ -1,5 +1,6 @@
 /** Makes the output and the error file of a batch out of its results. */
 import type { StoredBatch } from '../../core/batches.ts';
+import type { NewFile } from '../../core/files.ts';
 import type { WirePorts } from '../protocol.ts';
 
 /** Results read at once: few enough that long ones do not fill the memory. */
@@ -26,27 +27,34 @@ async function makeFile(
   ports: FilePorts,
 ): Promise<string> {
   if (fileId === null) throw new Error(`batch ${batchId} has no ids for its files`);
-  const { workspaceId, keyId } = account;
-  if (ports.files.find(workspaceId, fileId)) return fileId;
+  const { workspaceId, region, keyId } = account;
+  if (await ports.files.find(account, fileId)) return fileId;
   // Not under the quota: a full one must not cost what has been generated.
   const blob = await ports.blobs.write(resultLines(batchId, isFailure, ports), Number.MAX_SAFE_INTEGER);
-  ports.files.create({
+  const file: NewFile = {
     ...blob,
     fileId,
     workspaceId,
+    region,
     keyId,
     name: `${batchId}_${isFailure ? 'error' : 'output'}.jsonl`,
     purpose: 'batch_output',
     description: '',
     createdAtMs: ports.clock.now(),
-  });
+  };
+  try {
+    await ports.files.create(file);
+  } catch (thrown) {
+    await ports.blobs.delete(blob.blobId);
+    throw thrown;
+  }
   return fileId;
 }
 
 async function* resultLines(batchId: string, isFailure: boolean, { batches }: FilePorts): AsyncGenerator<string> {
   let lastLine = 0;
   for (;;) {
-    const page = batches.results(batchId, isFailure, lastLine, PAGE);
+    const page = await batches.results(batchId, isFailure, lastLine, PAGE);
     const last = page.at(-1);
     if (!last) return;
     yield page.map(({ text }) => `${text}\n`).join('');

@@ -6,9 +6,11 @@
  * A step ends early when its signal aborts: the batch was cancelled, its time is over, or the server stops. What comes next
  * is read from the store.
  */
-import type { BatchError, BatchState, StoredBatch } from '../../core/batches.ts';
+import type { BatchError, BatchState, BatchStatus, StoredBatch } from '../../core/batches.ts';
 import { StudioError } from '../../core/errors.ts';
+import type { Owner } from '../../core/ports.ts';
 import type { WirePorts } from '../protocol.ts';
+import { every } from '../regular-work.ts';
 import { newFileId } from '../stored-files.ts';
 import { encodeBatch, encodeResult, encodeUncalled, hasEnded } from './encode.ts';
 import { callLine } from './line-calls.ts';
@@ -25,6 +27,9 @@ const RUNNING_BATCHES = 16;
 /** After a failure of ours (a full disk), before the step is tried again. */
 const STEP_RETRY_MS = 5000;
 
+/** How often is looked for batches of servers that are gone, and for what was cancelled on another server. */
+const LOOK_MS = 5000;
+
 /** Lines that are given up are written so many at a time. */
 const GIVEN_UP_PAGE = 500;
 
@@ -33,73 +38,113 @@ export type BatchPorts = Pick<
   'batches' | 'batchConcurrency' | 'blobs' | 'files' | 'callWire' | 'findModel' | 'webhooks' | 'clock' | 'ids' | 'log'
 >;
 
+/** One batch that is worked on. */
+interface Working {
+  /** The step under way. */
+  step: AbortController;
+  /** What the step began with; undefined before the first. */
+  status: BatchStatus | undefined;
+  /** Another server has taken it, which believed this one gone. */
+  isElsewhere: boolean;
+  done: Promise<void> | undefined;
+}
+
 export class BatchRunner {
   readonly #ports: BatchPorts;
   readonly #validations = new Slots(1);
   readonly #running = new Slots(RUNNING_BATCHES);
   readonly #calls: Slots;
-  /** The step under way of each batch that is worked on. */
-  readonly #steps = new Map<string, AbortController>();
-  readonly #work = new Set<Promise<void>>();
+  /** The batches that are worked on, by id. */
+  readonly #working = new Map<string, Working>();
+  readonly #looks: ReturnType<typeof every>;
   #isRunning = false;
 
   constructor(ports: BatchPorts) {
     this.#ports = ports;
     this.#calls = new Slots(ports.batchConcurrency);
+    this.#looks = every(LOOK_MS, () => this.#look(), ports.log, 'batches could not be looked for');
   }
 
   /** Goes on with everything that has not ended. */
   start(): void {
     this.#isRunning = true;
-    for (const batch of this.#ports.batches.unfinished()) this.take(batch);
+    this.#looks.start();
   }
 
   /** Cuts what runs; it is done again after the next start. */
   async stop(): Promise<void> {
     this.#isRunning = false;
-    for (const step of this.#steps.values()) step.abort();
-    await Promise.all(this.#work);
+    await this.#looks.stop();
+    for (const { step } of this.#working.values()) step.abort();
+    await Promise.all([...this.#working.values()].map(({ done }) => done));
+  }
+
+  /** Takes what there is to do, and sees what other servers have done to what is worked on here. */
+  async #look(): Promise<void> {
+    if (!this.#isRunning) return;
+    const before = [...this.#working];
+    const claimed = new Map((await this.#ports.batches.claimUnfinished()).map((batch) => [batch.batchId, batch]));
+    for (const [batchId, working] of before) {
+      const batch = claimed.get(batchId);
+      working.isElsewhere = !batch;
+      if (!batch || (batch.status === 'cancelling' && working.status !== 'cancelling')) working.step.abort();
+    }
+    for (const batch of claimed.values()) this.take(batch);
   }
 
   /** Works on a batch until it has ended. */
-  take(batch: StoredBatch): void {
-    if (!this.#isRunning) return;
-    const work = this.#workOn(batch).finally(() => this.#work.delete(work));
-    this.#work.add(work);
+  take({ account, batchId }: StoredBatch): void {
+    if (!this.#isRunning || this.#working.has(batchId)) return;
+    const working: Working = { step: new AbortController(), status: undefined, isElsewhere: false, done: undefined };
+    this.#working.set(batchId, working);
+    working.done = this.#workOn(account, batchId, working).finally(() => this.#working.delete(batchId));
   }
 
   /** The state of the batch was changed from outside. */
   interrupt(batchId: string): void {
-    this.#steps.get(batchId)?.abort();
+    this.#working.get(batchId)?.step.abort();
   }
 
-  async #workOn({ account, batchId }: StoredBatch): Promise<void> {
+  /** Never rejects. */
+  async #workOn(owner: Owner, batchId: string, working: Working): Promise<void> {
     while (this.#isRunning) {
-      const batch = this.#ports.batches.find(account.workspaceId, batchId);
-      if (!batch) return;
-      if (hasEnded(batch)) {
-        this.#tellEnd(batch);
-        return;
-      }
+      // Before the batch is read: what is changed from then on interrupts the step.
       const step = new AbortController();
-      this.#steps.set(batchId, step);
+      working.step = step;
+      let batch: StoredBatch | undefined;
       try {
-        await this.#stepOf(batch, step);
+        batch = await this.#ports.batches.find(owner, batchId);
+        if (!batch) return;
+        // One that had ended before was taken by an old list.
+        if (hasEnded(batch)) {
+          if (working.status) this.#tellEnd(batch);
+          return;
+        }
+        if (working.isElsewhere) {
+          this.#ports.log.warn({ batchId }, 'a batch goes on on another server');
+          return;
+        }
+        working.status = batch.status;
+        if (!step.signal.aborted) await this.#stepOf(batch, step);
       } catch (thrown) {
-        this.#ports.log.error({ batchId, status: batch.status, err: thrown }, 'a batch could not go on');
-        if (thrown instanceof StudioError && thrown.code === 'not-found') await this.#failForLostInput(batch);
-        else if (this.#isRunning) await this.#rest(batchId);
-      } finally {
-        this.#steps.delete(batchId);
+        await this.#onFailure(thrown, batchId, batch, working);
       }
     }
   }
 
-  /** The step's own signal may be what the failure has aborted. */
-  async #rest(batchId: string): Promise<void> {
+  async #onFailure(thrown: unknown, batchId: string, batch: StoredBatch | undefined, working: Working): Promise<void> {
+    this.#ports.log.error({ batchId, status: batch?.status, err: thrown }, 'a batch could not go on');
+    // The step's own signal may be what the failure has aborted.
     const rest = new AbortController();
-    this.#steps.set(batchId, rest);
-    await pause(STEP_RETRY_MS, rest.signal);
+    working.step = rest;
+    if (batch && thrown instanceof StudioError && thrown.code === 'not-found') {
+      const hasFailed = await this.#failForLostInput(batch).then(
+        () => true,
+        () => false,
+      );
+      if (hasFailed) return;
+    }
+    if (this.#isRunning) await pause(STEP_RETRY_MS, rest.signal);
   }
 
   #stepOf(batch: StoredBatch, step: AbortController): Promise<void> {
@@ -125,11 +170,16 @@ export class BatchRunner {
     if (!leave) return;
     try {
       const input = blobs.read(batch.inputBlobId);
-      const found = await validateInput(input, batch.endpoint, this.#ports, signal);
+      const found = await validateInput(input, batch.endpoint, this.#ports, batch.account, signal);
       if (signal.aborted) return;
       const { total, errors } = found;
       if (errors.length > 0) await this.#fail(batch, errors);
-      else batches.update(batch.batchId, 'validating', { status: 'in_progress', total, inProgressAtMs: clock.now() });
+      else
+        await batches.update(batch.batchId, 'validating', {
+          status: 'in_progress',
+          total,
+          inProgressAtMs: clock.now(),
+        });
     } finally {
       leave();
     }
@@ -145,7 +195,7 @@ export class BatchRunner {
   }
 
   async #finish({ batchId, status, inputBlobId }: StoredBatch, changes: Partial<BatchState>): Promise<void> {
-    if (this.#ports.batches.finish(batchId, status, changes)) await this.#ports.blobs.delete(inputBlobId);
+    if (await this.#ports.batches.finish(batchId, status, changes)) await this.#ports.blobs.delete(inputBlobId);
   }
 
   // In progress
@@ -153,29 +203,29 @@ export class BatchRunner {
   async #run(batch: StoredBatch, step: AbortController): Promise<void> {
     const { clock } = this.#ports;
     const timeLeftMs = batch.expiresAtMs - clock.now();
-    const expire = (): void => {
-      this.#endCalls(batch, { expiredAtMs: clock.now() });
-      step.abort();
-    };
-    if (timeLeftMs <= 0) {
-      expire();
-      return;
-    }
-    const timer = setTimeout(expire, timeLeftMs);
+    const expire = (): Promise<void> => this.#endCalls(batch, { expiredAtMs: clock.now() }).finally(() => step.abort());
+    if (timeLeftMs <= 0) return expire();
+    let expiry: Promise<void> | undefined;
+    const timer = setTimeout(() => {
+      expiry = expire();
+      // It is awaited below, when the calls have been cut.
+      expiry.catch(() => {});
+    }, timeLeftMs);
     try {
       const leave = await this.#running.take(step.signal);
       if (!leave) return;
       await this.#callLines(batch, step).finally(leave);
-      if (!step.signal.aborted) this.#endCalls(batch, {});
+      if (!step.signal.aborted) await this.#endCalls(batch, {});
     } finally {
       clearTimeout(timer);
+      await expiry;
     }
   }
 
-  #endCalls({ batchId }: StoredBatch, changes: Partial<BatchState>): void {
+  async #endCalls({ batchId }: StoredBatch, changes: Partial<BatchState>): Promise<void> {
     const { batches, clock } = this.#ports;
     const state = { status: 'finalizing', finalizingAtMs: clock.now(), ...this.#newFileIds(), ...changes } as const;
-    batches.update(batchId, 'in_progress', state);
+    await batches.update(batchId, 'in_progress', state);
   }
 
   #newFileIds(): Pick<BatchState, 'outputFileId' | 'errorFileId'> {
@@ -210,12 +260,13 @@ export class BatchRunner {
     const reply = await callLine(line, batch, this.#ports, signal);
     if (!reply) return;
     const result = JSON.stringify(encodeResult(line.custom_id, reply));
-    this.#ports.batches.addResults(batch.batchId, [{ line: number, isFailure: reply.status !== 200, text: result }]);
+    const isFailure = reply.status !== 200;
+    await this.#ports.batches.addResults(batch.batchId, [{ line: number, isFailure, text: result }]);
   }
 
   async *#linesLeft({ batchId, inputBlobId }: StoredBatch): AsyncGenerator<FileLine> {
     const { batches, blobs } = this.#ports;
-    const done = batches.doneLines(batchId);
+    const done = await batches.doneLines(batchId);
     for await (const line of linesOf(blobs.read(inputBlobId), MAX_LINE_BYTES)) if (!done.has(line.number)) yield line;
   }
 
@@ -236,7 +287,7 @@ export class BatchRunner {
   async #cancel(batch: StoredBatch, signal: AbortSignal): Promise<void> {
     const { batches, clock } = this.#ports;
     if (batch.cancellingAtMs === null) {
-      batches.update(batch.batchId, 'cancelling', { cancellingAtMs: clock.now(), ...this.#newFileIds() });
+      await batches.update(batch.batchId, 'cancelling', { cancellingAtMs: clock.now(), ...this.#newFileIds() });
       return;
     }
     // Without a total nothing was validated, and nothing of it can be given up line by line.
@@ -260,11 +311,11 @@ export class BatchRunner {
       const result = JSON.stringify(encodeUncalled(ids.uuid(), customId, code, message));
       page.push({ line: number, isFailure: true, text: result });
       if (page.length < GIVEN_UP_PAGE) continue;
-      batches.addResults(batch.batchId, page);
+      await batches.addResults(batch.batchId, page);
       page = [];
     }
-    batches.addResults(batch.batchId, page);
-    return batches.find(batch.account.workspaceId, batch.batchId);
+    await batches.addResults(batch.batchId, page);
+    return batches.find(batch.account, batch.batchId);
   }
 
   #tellEnd(batch: StoredBatch): void {

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { testContext } from '../../../test/support/context.ts';
+import type { Account } from '../../core/ports.ts';
 import { DRY_RUN_ENDPOINT, DRY_RUN_MODEL } from './endpoints.ts';
 import { validateInput } from './validate.ts';
 
 const CHAT = '/v1/chat/completions';
 const ports = {
-  findModel: (id: string) => (id === 'qwen-plus' ? ({ servedBy: 'scripted/echo' } as never) : undefined),
+  findModel: (id: string, { region }: Account) =>
+    id === 'qwen-plus' && region === 'beijing' ? ({ servedBy: 'scripted/echo' } as never) : undefined,
 };
 
 function line(changes: object = {}, body: object = {}): string {
@@ -12,11 +15,11 @@ function line(changes: object = {}, body: object = {}): string {
   return JSON.stringify({ ...whole, ...changes });
 }
 
-async function check(lines: readonly string[], endpoint = CHAT) {
+async function check(lines: readonly string[], endpoint = CHAT, account = testContext().account) {
   async function* file(): AsyncGenerator<Uint8Array> {
     yield Buffer.from(lines.join('\n'));
   }
-  const { total, errors } = await validateInput(file(), endpoint, ports, new AbortController().signal);
+  const { total, errors } = await validateInput(file(), endpoint, ports, account, new AbortController().signal);
   return { total, errors };
 }
 
@@ -24,6 +27,11 @@ it('takes good lines and counts them', async () => {
   expect(await check([line(), '', line({ custom_id: '2' })])).toEqual({ total: 2, errors: [] });
   const test = line({ url: DRY_RUN_ENDPOINT }, { model: DRY_RUN_MODEL });
   expect(await check([test], DRY_RUN_ENDPOINT)).toEqual({ total: 1, errors: [] });
+});
+
+it('knows the models of the region the batch was made in', async () => {
+  const account: Account = { ...testContext().account, region: 'singapore' };
+  expect((await check([line()], CHAT, account)).errors).toMatchObject([{ code: 'model_not_found', line: 1 }]);
 });
 
 describe('says what is wrong with a line', () => {

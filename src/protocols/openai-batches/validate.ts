@@ -1,6 +1,7 @@
 /** Checks the input of a batch line by line, before any line is called. */
 import type { BatchError } from '../../core/batches.ts';
-import type { WirePorts } from '../protocol.ts';
+import type { Account } from '../../core/ports.ts';
+import type { ListedModel, WirePorts } from '../protocol.ts';
 import { DRY_RUN_ENDPOINT, DRY_RUN_MODEL, isEndpoint } from './endpoints.ts';
 import { type FileLine, linesOf } from './lines.ts';
 import { type InputLine, inputLineSchema } from './schema.ts';
@@ -32,9 +33,10 @@ export async function validateInput(
   input: AsyncIterable<Uint8Array>,
   endpoint: string,
   ports: Pick<WirePorts, 'findModel'>,
+  account: Account,
   signal: AbortSignal,
 ): Promise<Validated> {
-  const check = new InputCheck(endpoint, ports);
+  const check = new InputCheck(endpoint, (model) => ports.findModel(model, account));
   for await (const line of linesOf(check.measured(input), MAX_LINE_BYTES)) {
     check.add(line);
     if (check.isHopeless || signal.aborted) break;
@@ -42,9 +44,12 @@ export async function validateInput(
   return check.end();
 }
 
+/** As the batch's account may ask for it. */
+type FindModel = (id: string) => ListedModel | undefined;
+
 class InputCheck {
   readonly #endpoint: string;
-  readonly #findModel: WirePorts['findModel'];
+  readonly #findModel: FindModel;
   readonly #limits: InputLimits;
   readonly #errors: BatchError[] = [];
   /** The line of each `custom_id`. */
@@ -55,7 +60,7 @@ class InputCheck {
   #model: string | undefined;
   isHopeless = false;
 
-  constructor(endpoint: string, { findModel }: Pick<WirePorts, 'findModel'>) {
+  constructor(endpoint: string, findModel: FindModel) {
     this.#endpoint = endpoint;
     this.#findModel = findModel;
     this.#limits = endpoint === DRY_RUN_ENDPOINT ? DRY_RUN_LIMITS : LIMITS;

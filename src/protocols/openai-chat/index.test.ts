@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { callResource, testWirePorts } from '../../../test/support/wires.ts';
 import { StudioError } from '../../core/errors.ts';
-import type { ModelCard } from '../../core/models.ts';
+import { type ModelCard, termsEverywhere } from '../../core/models.ts';
 import type { ListedModel } from '../protocol.ts';
 import { createOpenAiChatWire } from './index.ts';
 
@@ -49,6 +49,7 @@ const card: ModelCard = {
     repetitionPenalty: null,
     presencePenalty: null,
   },
+  terms: termsEverywhere(),
   surfaces: { chat: true, responses: false, messages: false },
 };
 

@@ -11,14 +11,17 @@ export function modelRoutes(prefix: string, ports: WirePorts): ResourceRoute[] {
     {
       method: 'GET',
       path: `${prefix}/models`,
-      handle: () => ({ status: 200, body: { object: 'list', data: ports.listModels().map(encodeModel) } }),
+      handle: ({ account }) => ({
+        status: 200,
+        body: { object: 'list', data: ports.listModels(account).map(encodeModel) },
+      }),
     },
     {
       method: 'GET',
       path: `${prefix}/models/*`,
-      handle: ({ params }) => {
+      handle: ({ params, account }) => {
         const id = params['*'] ?? '';
-        const model = ports.findModel(id);
+        const model = ports.findModel(id, account);
         if (!model) throw modelNotFound(id);
         return { status: 200, body: encodeModel(model) };
       },

@@ -1,5 +1,6 @@
 /** Completions with fill-in-the-middle, as Model Studio serves it under `compatible-mode`: the registration. */
 import type { GenerationProtocol, Wire } from '../protocol.ts';
+import { openAiRateLimitHeaders } from '../rate-limit-headers.ts';
 import { COMMENT_KEEP_ALIVE } from '../sse.ts';
 import { type CompletionReplyPlan, decodeCompletionRequest } from './decode.ts';
 import { CompletionEncoder, encodeCompletionResult } from './encode.ts';
@@ -19,6 +20,7 @@ export const completions: GenerationProtocol<CompletionReplyPlan> = {
   encodeResult: encodeCompletionResult,
   encodeError: encodeCompletionError,
   keepAliveFrame: COMMENT_KEEP_ALIVE,
+  replyHeaders: (_requestId, _plan, rateLimits) => openAiRateLimitHeaders(rateLimits),
 };
 
 /** The wire has no resources: what was answered is not kept. */

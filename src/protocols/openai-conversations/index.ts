@@ -1,7 +1,8 @@
 /** Conversations as Model Studio serves them under `compatible-mode`, and as OpenAI's clients expect them: the registration. */
-import { hourly } from '../hourly.ts';
+
 import { combinedErrorReply } from '../openai-combined-errors.ts';
 import type { Wire, WirePorts } from '../protocol.ts';
+import { hourly } from '../regular-work.ts';
 import { type ConversationDialect, conversationRoutes } from './resource.ts';
 
 /** The service's paths, its older ones, and OpenAI's for clients that only take a host. */
@@ -20,8 +21,9 @@ export function createOpenAiConversationsWire(ports: WirePorts): Wire {
     resources: PREFIXES.flatMap(({ prefix, dialect }) => conversationRoutes(prefix, dialect, ports)),
     sockets: [],
     encodeError: combinedErrorReply,
-    work: hourly(() => {
-      ports.conversations.deleteUnusedSince(ports.clock.now() - ports.conversationRetentionMs);
-    }, ports.log),
+    work: hourly(
+      () => ports.conversations.deleteUnusedSince(ports.clock.now() - ports.conversationRetentionMs),
+      ports.log,
+    ),
   };
 }

@@ -45,7 +45,7 @@ class Conversations {
     this.#ports = ports;
   }
 
-  create({ body, account }: ResourceRequest): ResourceReply {
+  async create({ body, account }: ResourceRequest): Promise<ResourceReply> {
     const { clock, ids, conversations } = this.#ports;
     const members = objectOf(body ?? {});
     const metadata = decodeMetadata(members.metadata);
@@ -53,67 +53,72 @@ class Conversations {
     const conversation = {
       conversationId: `conv_${ids.uuid().replaceAll('-', '')}`,
       workspaceId: account.workspaceId,
+      region: account.region,
       createdAtMs: clock.now(),
       metadata,
     };
-    conversations.create(conversation, items);
+    await conversations.create(conversation, items);
     return { status: 200, body: this.#encode(conversation) };
   }
 
-  retrieve(request: ResourceRequest): ResourceReply {
-    return { status: 200, body: this.#encode(this.#find(request)) };
+  async retrieve(request: ResourceRequest): Promise<ResourceReply> {
+    return { status: 200, body: this.#encode(await this.#find(request)) };
   }
 
   /** Replaces the whole map. */
-  update(request: ResourceRequest): ResourceReply {
-    const { workspaceId, conversationId, ...rest } = this.#find(request);
+  async update(request: ResourceRequest): Promise<ResourceReply> {
+    const conversation = await this.#find(request);
+    const { conversationId } = conversation;
     const metadata = decodeMetadata(objectOf(request.body).metadata);
-    this.#ports.conversations.setMetadata(workspaceId, conversationId, metadata, this.#ports.clock.now());
-    return { status: 200, body: this.#encode({ ...rest, workspaceId, conversationId, metadata }) };
+    const { conversations, clock } = this.#ports;
+    if (!(await conversations.setMetadata(conversation, conversationId, metadata, clock.now())))
+      throw conversationNotFound(conversationId);
+    return { status: 200, body: this.#encode({ ...conversation, metadata }) };
   }
 
-  delete(request: ResourceRequest): ResourceReply {
-    const { workspaceId, conversationId: id } = this.#find(request);
-    this.#ports.conversations.delete(workspaceId, id);
+  async delete(request: ResourceRequest): Promise<ResourceReply> {
+    const { conversationId: id } = await this.#find(request);
+    await this.#ports.conversations.delete(request.account, id);
     return { status: 200, body: { id, object: 'conversation.deleted', deleted: true } };
   }
 
-  createItems(request: ResourceRequest): ResourceReply {
-    const { conversationId } = this.#find(request);
+  async createItems(request: ResourceRequest): Promise<ResourceReply> {
+    const { conversationId } = await this.#find(request);
     const items = this.#decodeItems(objectOf(request.body).items, 1);
-    this.#ports.conversations.append(conversationId, items, this.#ports.clock.now());
+    if (!(await this.#ports.conversations.append(conversationId, items, this.#ports.clock.now())))
+      throw conversationNotFound(conversationId);
     const page = pageOf(items, false);
     return { status: 200, body: this.#dialect === 'openai' ? { object: 'list', ...page } : page };
   }
 
-  listItems(request: ResourceRequest): ResourceReply {
+  async listItems(request: ResourceRequest): Promise<ResourceReply> {
     const { after, limit, order } = decodePageQuery(request.query);
-    const { conversationId } = this.#find(request);
-    const list = this.#ports.conversations.list(conversationId, { afterItemId: after, limit, order });
+    const { conversationId } = await this.#find(request);
+    const list = await this.#ports.conversations.list(conversationId, { afterItemId: after, limit, order });
     if (!list) throw itemNotFound(after ?? '');
     return { status: 200, body: { object: 'list', ...pageOf(list.items, list.hasMore) } };
   }
 
-  retrieveItem(request: ResourceRequest): ResourceReply {
-    const { conversationId } = this.#find(request);
+  async retrieveItem(request: ResourceRequest): Promise<ResourceReply> {
+    const { conversationId } = await this.#find(request);
     const itemId = request.params.itemId ?? '';
-    const item = this.#ports.conversations.findItem(conversationId, itemId);
+    const item = await this.#ports.conversations.findItem(conversationId, itemId);
     if (!item) throw itemNotFound(itemId);
     return { status: 200, body: item };
   }
 
-  deleteItem(request: ResourceRequest): ResourceReply {
-    const conversation = this.#find(request);
+  async deleteItem(request: ResourceRequest): Promise<ResourceReply> {
+    const conversation = await this.#find(request);
     const id = request.params.itemId ?? '';
-    if (!this.#ports.conversations.deleteItem(conversation.conversationId, id)) throw itemNotFound(id);
+    if (!(await this.#ports.conversations.deleteItem(conversation.conversationId, id))) throw itemNotFound(id);
     const deleted = { id, object: 'conversation.item.deleted', deleted: true };
     return { status: 200, body: this.#dialect === 'openai' ? this.#encode(conversation) : deleted };
   }
 
-  #find({ params, account }: ResourceRequest): StoredConversation {
+  async #find({ params, account }: ResourceRequest): Promise<StoredConversation> {
     const conversationId = params.conversationId ?? '';
-    const found = this.#ports.conversations.find(account.workspaceId, conversationId);
-    if (!found) throw new StudioError('not-found', `Conversation with id '${conversationId.slice(0, 128)}' not found.`);
+    const found = await this.#ports.conversations.find(account, conversationId);
+    if (!found) throw conversationNotFound(conversationId);
     return found;
   }
 
@@ -136,6 +141,10 @@ class Conversations {
     const createdAt = this.#dialect === 'vendor' ? createdAtMs : Math.floor(createdAtMs / 1000);
     return { id, object: 'conversation', created_at: createdAt, metadata };
   }
+}
+
+function conversationNotFound(conversationId: string): StudioError {
+  return new StudioError('not-found', `Conversation with id '${conversationId.slice(0, 128)}' not found.`);
 }
 
 function objectOf(body: unknown): JsonObject {

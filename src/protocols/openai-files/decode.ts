@@ -48,13 +48,14 @@ export async function receiveUpload(request: ResourceRequest, ports: FilePorts):
       ...blob,
       fileId: newFileId(ports.ids, purpose),
       workspaceId: account.workspaceId,
+      region: account.region,
       keyId: account.keyId,
       name,
       purpose,
       description: '',
       createdAtMs: ports.clock.now(),
     };
-    return accepted(keepFile(ports, file, account));
+    return accepted(await keepFile(ports, file));
   } catch (thrown) {
     if (received) await ports.blobs.delete(received.blob.blobId);
     throw thrown;

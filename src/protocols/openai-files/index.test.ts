@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fixedClock } from '../../../test/support/context.ts';
+import { fixedClock, testOwner } from '../../../test/support/context.ts';
 import { fieldPart, filePart, openTestStores, readText, type TestStores } from '../../../test/support/stores.ts';
 import { callResource, testWirePorts } from '../../../test/support/wires.ts';
 import { StudioError } from '../../core/errors.ts';
@@ -69,9 +69,9 @@ describe('an upload', () => {
 });
 
 describe('a refused upload leaves nothing and says', () => {
-  afterEach(() => {
+  afterEach(async () => {
     expect(stores.blobNames()).toEqual([]);
-    expect(stores.ports.files.usage('default').files).toBe(0);
+    expect((await stores.ports.files.usage(testOwner())).files).toBe(0);
   });
 
   const invalid = (param: string | null, message: string, status = 400) => ({
@@ -147,7 +147,7 @@ describe('a refused upload leaves nothing and says', () => {
       upload(fieldPart('purpose', 'file-extract'), text()),
     ]);
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-    const [kept] = stores.ports.files.list('default', { limit: 9 }).files;
+    const [kept] = (await stores.ports.files.list(testOwner(), { limit: 9 })).files;
     expect(stores.blobNames()).toEqual([kept?.blobId]);
     await callResource(wire, 'DELETE', `${FILES}/:id`, { params: { id: kept?.fileId ?? '' } });
   });
@@ -157,8 +157,8 @@ describe('lists', () => {
   it('show what was uploaded and what batches made, newest first, and no native uploads', async () => {
     const { id: a } = await upload(fieldPart('purpose', 'file-extract'), text());
     const { id: b } = await upload(fieldPart('purpose', 'batch'), text('a.jsonl'));
-    const native = stores.ports.files.find('default', a);
-    if (native) stores.ports.files.create({ ...native, fileId: 'native', purpose: undefined });
+    const native = await stores.ports.files.find(testOwner(), a);
+    if (native) await stores.ports.files.create({ ...native, fileId: 'native', purpose: undefined });
     const page = (query: string) => get('', query).then(({ body }) => body);
     expect(await page('')).toMatchObject({ object: 'list', data: [{ id: b }, { id: a }], has_more: false });
     expect(await page('limit=1')).toMatchObject({ data: [{ id: b }], has_more: true });
@@ -213,19 +213,21 @@ describe('a file that is not there', () => {
     const { body } = await callResource(wire, 'DELETE', `${FILES}/:id`, { params: { id } });
     expect(JSON.stringify(body)).toBe(JSON.stringify({ id, object: 'file', deleted: true }));
     expect(stores.blobNames()).toEqual([]);
-    expect(stores.ports.files.find('default', id)).toBeUndefined();
+    expect(await stores.ports.files.find(testOwner(), id)).toBeUndefined();
   });
 
   it("is anybody else's, too", async () => {
     const { id } = await upload(fieldPart('purpose', 'file-extract'), text());
-    const account = { keyId: 'k', name: 'n', workspaceId: 'other' };
-    await expect(
-      Promise.resolve().then(() => callResource(wire, 'GET', `${FILES}/:id`, { params: { id }, account })),
-    ).rejects.toMatchObject({ code: 'not-found' });
+    for (const owner of [testOwner({ workspaceId: 'other' }), testOwner({ region: 'singapore' })]) {
+      const account = { keyId: 'k', name: 'n', ...owner };
+      await expect(
+        Promise.resolve().then(() => callResource(wire, 'GET', `${FILES}/:id`, { params: { id }, account })),
+      ).rejects.toMatchObject({ code: 'not-found' });
+    }
   });
 });
 
-it("leaves errors of the gateway in the gateway's form", () => {
+it("leaves errors of the gateway in the gateway's form", async () => {
   const { status, body } = wire.encodeError(new StudioError('invalid-api-key'), 'r');
   expect({ status, body }).toMatchObject({
     status: 401,

@@ -23,9 +23,9 @@ export function createOpenAiFilesWire(ports: WirePorts): Wire {
 }
 
 function fileRoutes(prefix: string, ports: WirePorts): ResourceRoute[] {
-  const fileOf = ({ account, params }: ResourceRequest): StoredFile => {
+  const fileOf = async ({ account, params }: ResourceRequest): Promise<StoredFile> => {
     const id = params.id ?? '';
-    const file = ports.files.find(account.workspaceId, id);
+    const file = await ports.files.find(account, id);
     if (!file) throw fileNotFound(id);
     return file;
   };
@@ -39,33 +39,33 @@ function fileRoutes(prefix: string, ports: WirePorts): ResourceRoute[] {
     {
       method: 'GET',
       path: prefix,
-      handle: ({ account, query }) => {
+      handle: async ({ account, query }) => {
         const filter = decodeListQuery(query);
         const { afterFileId } = filter;
-        if (afterFileId !== undefined && !ports.files.find(account.workspaceId, afterFileId))
+        if (afterFileId !== undefined && !(await ports.files.find(account, afterFileId)))
           throw new StudioError('invalid-parameter', fileNotFound(afterFileId).message, { param: 'after' });
-        const { files, hasMore } = ports.files.list(account.workspaceId, filter);
+        const { files, hasMore } = await ports.files.list(account, filter);
         return { status: 200, body: encodeFileList(files, hasMore) };
       },
     },
     {
       method: 'GET',
       path: `${prefix}/:id`,
-      handle: (request) => ({ status: 200, body: encodeFile(fileOf(request)) }),
+      handle: async (request) => ({ status: 200, body: encodeFile(await fileOf(request)) }),
     },
     {
       method: 'DELETE',
       path: `${prefix}/:id`,
       handle: async (request) => {
-        const { fileId } = fileOf(request);
-        await dropFile(ports, request.account.workspaceId, fileId);
+        const { fileId } = await fileOf(request);
+        await dropFile(ports, request.account, fileId);
         return { status: 200, body: { id: fileId, object: 'file', deleted: true } satisfies DeletedFile };
       },
     },
     {
       method: 'GET',
       path: `${prefix}/:id/content`,
-      handle: (request) => contentReply(ports, fileOf(request)),
+      handle: async (request) => contentReply(ports, await fileOf(request)),
     },
   ];
 }

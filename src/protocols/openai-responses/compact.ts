@@ -9,6 +9,7 @@ import { combinedErrorReply } from '../openai-combined-errors.ts';
 import type { MessageItem } from '../openai-items.ts';
 import { isObject } from '../parameters.ts';
 import type { Decoded, GenerationProtocol } from '../protocol.ts';
+import { openAiRateLimitHeaders } from '../rate-limit-headers.ts';
 import { COMMENT_KEEP_ALIVE } from '../sse.ts';
 import { type DecodePorts, decodeResponseRequest } from './decode.ts';
 import { ResponseEncoder, type Seal } from './encode.ts';
@@ -39,11 +40,12 @@ export function compactionProtocol(
       const members = READ_MEMBERS.flatMap((name) => (body[name] === undefined ? [] : [[name, body[name]]]));
       return decodeResponseRequest({ ...Object.fromEntries(members), store: false }, info, dialect, ports.decode);
     },
-    prepare: async (decoded) => withRequestForSummary(continued(decoded, ports.history, undefined)),
+    prepare: async (decoded) => withRequestForSummary(await continued(decoded, ports.history, undefined)),
     createEncoder: (plan) => new ResponseEncoder(plan, seal),
     encodeResult: (result, plan) => encodeCompaction(result, plan, seal),
     encodeError: combinedErrorReply,
     keepAliveFrame: COMMENT_KEEP_ALIVE,
+    replyHeaders: (_requestId, _plan, rateLimits) => openAiRateLimitHeaders(rateLimits),
   };
 }
 
@@ -63,7 +65,7 @@ function encodeCompaction(result: GenerationResult, plan: ResponsePlan, seal: Se
   const compaction: StoredItem = {
     id: outputItemId(plan, 'compaction', said.length),
     type: 'compaction',
-    encrypted_content: seal(plan.workspaceId, summary),
+    encrypted_content: seal(plan, summary),
   };
   return {
     id: plan.responseId,

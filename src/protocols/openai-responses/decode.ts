@@ -15,6 +15,7 @@ import type {
   ToolChoice,
 } from '../../core/generation.ts';
 import type { ModelCard, ModelCatalogue } from '../../core/models.ts';
+import type { Owner } from '../../core/ports.ts';
 import type { StoredItem } from '../../core/responses.ts';
 import { decodeItem, kindOf, newItemId, refusal } from '../openai-items.ts';
 import { decodeMetadata, type Metadata } from '../openai-metadata.ts';
@@ -29,7 +30,7 @@ import { type Open, turnsOf } from './turns.ts';
 /** What decoding needs besides the body. */
 export interface DecodePorts {
   readonly catalogue: Pick<ModelCatalogue, 'find'>;
-  open(workspaceId: string, sealed: string): string | undefined;
+  open(owner: Owner, sealed: string): string | undefined;
 }
 
 /** Every id of a response is this and a uuid. */
@@ -51,7 +52,7 @@ export function decodeResponseRequest(
   const input = decodeInput(body.input, parameters, info);
   const tools = decodeTools(body.tools, body.tool_choice);
   const plan = planOf(body, { parameters, text, metadata, tools, input, model, dialect, info });
-  const open: Open = (sealed) => ports.open(info.account.workspaceId, sealed);
+  const open: Open = (sealed) => ports.open(info.account, sealed);
   const request: GenerationRequest = {
     model,
     instructions: parameters.instructions ? [{ type: 'text', text: parameters.instructions }] : [],
@@ -206,6 +207,7 @@ function planOf(body: JsonObject, parts: DecodedParts): ResponsePlan {
     outlivesClient: isBackground,
     responseId: RESPONSE_ID_PREFIX + info.requestId,
     workspaceId: info.account.workspaceId,
+    region: info.account.region,
     createdAtMs: info.receivedAtMs,
     dialect,
     echo: echoOf(body, parts),

@@ -17,6 +17,7 @@ import type {
   ToolInputEndEvent,
   ToolInputStartEvent,
 } from '../../core/events.ts';
+import type { Owner } from '../../core/ports.ts';
 import type { ResponseBody, StoredItem } from '../../core/responses.ts';
 import type { JsonObject } from '../parameters.ts';
 import type { Encoder } from '../protocol.ts';
@@ -39,7 +40,7 @@ import {
 } from './response.ts';
 
 /** Seals reasoning for a client that keeps its conversation itself. */
-export type Seal = (workspaceId: string, text: string) => string;
+export type Seal = (owner: Owner, text: string) => string;
 
 /** This wire answers with one choice, whatever a backend gives. */
 const ONLY_CHOICE = 0;
@@ -411,5 +412,5 @@ function failedBody(
 }
 
 function sealed(plan: ResponsePlan, text: string, seal: Seal): string | undefined {
-  return plan.sealsReasoning && text !== '' ? seal(plan.workspaceId, text) : undefined;
+  return plan.sealsReasoning && text !== '' ? seal(plan, text) : undefined;
 }

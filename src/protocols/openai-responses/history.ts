@@ -5,7 +5,8 @@
 import type { GenerationResult } from '../../core/assemble.ts';
 import type { ConversationStore } from '../../core/conversations.ts';
 import { StudioError } from '../../core/errors.ts';
-import type { Clock } from '../../core/ports.ts';
+import type { Clock, Owner } from '../../core/ports.ts';
+import type { Region } from '../../core/regions.ts';
 import type { ResponseBody, ResponseStore, StoredItem, StoredResponse } from '../../core/responses.ts';
 import type { Decoded } from '../protocol.ts';
 import { lineJson } from '../sse.ts';
@@ -27,9 +28,9 @@ export interface HistoryPorts {
   readonly clock: Clock;
   readonly retentionMs: number;
   readonly seal: Seal;
-  open(workspaceId: string, sealed: string): string | undefined;
-  /** Whether somebody answers for the model. */
-  hasModel(id: string): boolean;
+  open(owner: Owner, sealed: string): string | undefined;
+  /** Whether somebody answers for the model there. */
+  hasModel(id: string, region: Region): boolean;
 }
 
 /** Responses that are remembered besides the stored ones. */
@@ -53,50 +54,58 @@ export async function prepareResponse(
   memory: Memory | undefined,
   signal: AbortSignal,
 ): Promise<Decoded<ResponsePlan>> {
-  const { conversationId, workspaceId } = decoded.plan;
-  if (conversationId === undefined) return begin(continued(decoded, ports, memory), undefined, ports);
-  findConversation(workspaceId, conversationId, ports);
-  const release = await ports.locks.acquire(conversationId, signal);
+  const { conversationId } = decoded.plan;
+  if (conversationId === undefined) return begin(await continued(decoded, ports, memory), undefined, ports);
+  await findConversation(decoded.plan, conversationId, ports);
+  const release = await ports.locks.acquire(conversationId, decoded.plan.responseId, signal);
   try {
-    return begin(continued(decoded, ports, memory), release, ports);
+    return await begin(await continued(decoded, ports, memory), release, ports);
   } catch (thrown) {
-    release();
+    await release();
     throw thrown;
   }
 }
 
 /** The request with the turns of all it continues, and a model that somebody answers for; nothing is taken or stored. */
-export function continued(
+export async function continued(
   { request, plan }: Decoded<ResponsePlan>,
   ports: HistoryPorts,
   memory: Memory | undefined,
-): Decoded<ResponsePlan> {
-  if (!ports.hasModel(request.model))
+): Promise<Decoded<ResponsePlan>> {
+  if (!ports.hasModel(request.model, plan.region))
     throw new StudioError('model-not-found', texts.unsupportedModel(request.model), { param: 'model' });
   if (!needsLookUp(plan)) return { request, plan: { ...plan, state: { history: NOTHING_BEFORE } } };
-  const history = lookUp(plan, ports, memory);
+  const history = await lookUp(plan, ports, memory);
   const isReference = ({ type }: StoredItem): boolean => type === 'item_reference';
-  const input = plan.input.map((item, index) => {
-    if (!isReference(item)) return item;
+  const input: StoredItem[] = [];
+  for (const [index, item] of plan.input.entries()) {
     // An item may be referred to twice: an earlier reference has its id and is not it.
     const before = plan.input.slice(0, index).filter((each) => !isReference(each));
-    return resolve(item.id, [...history.items, ...before], plan, ports);
-  });
-  const turns = turnsOf([...history.items, ...input], (sealed) => ports.open(plan.workspaceId, sealed));
+    input.push(isReference(item) ? await resolve(item.id, [...history.items, ...before], plan, ports) : item);
+  }
+  const turns = turnsOf([...history.items, ...input], (sealed) => ports.open(plan, sealed));
   return { request: { ...request, turns, continuation: undefined }, plan: { ...plan, input, state: { history } } };
 }
 
 const NOTHING_BEFORE: History = { items: [] };
 
-function begin(
+async function begin(
   { request, plan }: Decoded<ResponsePlan>,
   release: CallState['release'],
   ports: HistoryPorts,
-): Decoded<ResponsePlan> {
+): Promise<Decoded<ResponsePlan>> {
   const state: CallState = { history: plan.state?.history ?? NOTHING_BEFORE, release };
   if (!plan.isBackground) return { request, plan: { ...plan, state } };
-  ports.responses.create(storedResponse(plan, acceptedResponse(plan), ports));
-  return { request, plan: { ...plan, state: { ...state, live: ports.live.begin(plan.responseId, plan.isStreaming) } } };
+  // Live before it is stored: one that is stored and not live is taken for one that a killed process has left behind.
+  const live = ports.live.begin(plan.responseId, plan.isStreaming);
+  try {
+    await ports.responses.create(storedResponse(plan, acceptedResponse(plan), ports));
+    live.isStored = true;
+  } catch (thrown) {
+    ports.live.forget(plan.responseId);
+    throw thrown;
+  }
+  return { request, plan: { ...plan, state: { ...state, live } } };
 }
 
 /** What a background response is until it begins. */
@@ -104,15 +113,15 @@ export function acceptedResponse(plan: ResponsePlan): ResponseBody {
   return responseOf(plan, { status: 'queued', output: [] });
 }
 
-function lookUp(plan: ResponsePlan, ports: HistoryPorts, memory: Memory | undefined): History {
-  const { previousResponseId, conversationId, workspaceId } = plan;
+async function lookUp(plan: ResponsePlan, ports: HistoryPorts, memory: Memory | undefined): Promise<History> {
+  const { previousResponseId, conversationId } = plan;
   if (conversationId !== undefined) {
-    findConversation(workspaceId, conversationId, ports);
-    const { items, lastSequence } = ports.conversations.items(conversationId);
+    await findConversation(plan, conversationId, ports);
+    const { items, lastSequence } = await ports.conversations.items(conversationId);
     return { items, upToSequence: lastSequence };
   }
   if (previousResponseId === undefined) return NOTHING_BEFORE;
-  const stored = storedItems(previousResponseId, workspaceId, ports);
+  const stored = await storedItems(plan, previousResponseId, ports);
   if (stored) return { items: stored };
   const remembered = memory?.find(previousResponseId);
   if (remembered) return { items: remembered, isRemembered: true };
@@ -121,13 +130,13 @@ function lookUp(plan: ResponsePlan, ports: HistoryPorts, memory: Memory | undefi
   });
 }
 
-function findConversation(workspaceId: string, conversationId: string, { conversations }: HistoryPorts): void {
-  if (!conversations.find(workspaceId, conversationId))
+async function findConversation(owner: Owner, conversationId: string, { conversations }: HistoryPorts): Promise<void> {
+  if (!(await conversations.find(owner, conversationId)))
     throw new StudioError('not-found', texts.conversationNotFound(conversationId), { param: 'conversation' });
 }
 
-function storedItems(responseId: string, workspaceId: string, ports: HistoryPorts): StoredItem[] | undefined {
-  const chain = ports.responses.chain(workspaceId, responseId);
+async function storedItems(owner: Owner, responseId: string, ports: HistoryPorts): Promise<StoredItem[] | undefined> {
+  const chain = await ports.responses.chain(owner, responseId);
   const last = chain.at(-1);
   if (!last) return undefined;
   if (last.body.status === 'queued' || last.body.status === 'in_progress')
@@ -138,24 +147,24 @@ function storedItems(responseId: string, workspaceId: string, ports: HistoryPort
 }
 
 /** The items of a chain of responses, what the first of them read in its conversation included. */
-export function itemsOf(
+export async function itemsOf(
   chain: readonly StoredResponse[],
   { conversations }: Pick<HistoryPorts, 'conversations'>,
-): StoredItem[] {
+): Promise<StoredItem[]> {
   const conversation = chain[0]?.conversation;
-  const before = conversation && conversations.items(conversation.conversationId, conversation.upToSequence).items;
-  return [...(before ?? []), ...chain.flatMap(({ input, body }) => [...input, ...body.output])];
+  const before = conversation && (await conversations.items(conversation.conversationId, conversation.upToSequence));
+  return [...(before?.items ?? []), ...chain.flatMap(({ input, body }) => [...input, ...body.output])];
 }
 
 /** An item that was shown before: in the conversation so far, or with the response that its id tells of. */
-function resolve(
+async function resolve(
   itemId: string,
   before: readonly StoredItem[],
-  { workspaceId }: ResponsePlan,
+  owner: Owner,
   { responses }: HistoryPorts,
-): StoredItem {
+): Promise<StoredItem> {
   const responseId = responseIdOfItem(itemId);
-  const response = responseId === undefined ? undefined : responses.find(workspaceId, responseId);
+  const response = responseId === undefined ? undefined : await responses.find(owner, responseId);
   const found = [...before, ...(response?.body.output ?? [])].find(({ id }) => id === itemId);
   if (!found) throw new StudioError('invalid-parameter', texts.itemNotFound(itemId), { param: 'input' });
   return found;
@@ -164,27 +173,29 @@ function resolve(
 // ---- After it ----
 
 /** Stores the response and adds it to its conversation, gives the turn back and ends what others follow. */
-export function settleResponse(
+export async function settleResponse(
   plan: ResponsePlan,
   result: GenerationResult | undefined,
   ports: HistoryPorts,
   memory: Memory | undefined,
-): void {
+): Promise<void> {
   const body = result ? encodeResponse(result, plan, ports.seal) : failedBeforeItBegan(plan);
+  if (plan.state?.live) plan.state.live.isStored = false;
   try {
     if (body.status === 'failed' && plan.previousResponseId !== undefined) memory?.forget(plan.previousResponseId);
     if (plan.isBackground)
-      ports.responses.update(plan.responseId, {
+      await ports.responses.update(plan.responseId, {
         body,
         events: plan.isStreaming ? plan.state?.live?.events : undefined,
       });
-    else if (result && plan.isStored && isShown(plan, body)) ports.responses.create(storedResponse(plan, body, ports));
+    else if (result && plan.isStored && isShown(plan, body))
+      await ports.responses.create(storedResponse(plan, body, ports));
     if (body.status !== 'completed' && body.status !== 'incomplete') return;
     if (plan.conversationId !== undefined)
-      ports.conversations.append(plan.conversationId, [...plan.input, ...body.output], ports.clock.now());
+      await ports.conversations.append(plan.conversationId, [...plan.input, ...body.output], ports.clock.now());
     memory?.remember(plan.responseId, [...(plan.state?.history.items ?? []), ...plan.input, ...body.output]);
   } finally {
-    plan.state?.release?.();
+    await plan.state?.release?.();
     endLive(plan, body);
   }
 }
@@ -210,11 +221,12 @@ export function lastEvent(response: ResponseBody, sequence: number): string {
 
 /** What is kept of a response. */
 export function storedResponse(plan: ResponsePlan, body: ResponseBody, { retentionMs }: HistoryPorts): StoredResponse {
-  const { responseId, workspaceId, previousResponseId, conversationId, createdAtMs, input } = plan;
+  const { responseId, workspaceId, region, previousResponseId, conversationId, createdAtMs, input } = plan;
   const { items, upToSequence = 0, isRemembered } = plan.state?.history ?? NOTHING_BEFORE;
   return {
     responseId,
     workspaceId,
+    region,
     // What only a connection remembers will not be found again: it is kept with what continues it.
     previousResponseId: isRemembered ? undefined : previousResponseId,
     input: isRemembered ? [...items, ...input] : input,
@@ -225,16 +237,26 @@ export function storedResponse(plan: ResponsePlan, body: ResponseBody, { retenti
   };
 }
 
-/** Responses that the last process left unfinished: nobody works on them any more. */
-export function failInterrupted({ responses, live }: HistoryPorts): number {
-  let interrupted = 0;
-  for (const { responseId, body } of responses.unfinished()) {
+/**
+ * Brings what runs here and what is stored together: responses that the last process or a server that is gone left
+ * unfinished have failed; those that another server has cancelled or deleted are cancelled here. Returns how many have failed.
+ */
+export async function compareWithStored(
+  { responses, live }: HistoryPorts,
+  cancel: (responseId: string) => void,
+): Promise<number> {
+  const running = live.stored();
+  const unfinished = await responses.unfinished();
+  const unfinishedIds = new Set(unfinished.map(({ responseId }) => responseId));
+  for (const [responseId, { isStored }] of running) if (isStored && !unfinishedIds.has(responseId)) cancel(responseId);
+  let failed = 0;
+  for (const { responseId, body } of unfinished) {
     if (live.find(responseId)) continue;
     const error = { code: 'server_error', message: texts.INTERRUPTED };
-    responses.update(responseId, { body: { ...body, status: 'failed', error } });
-    interrupted++;
+    // One that has ended since the list was read stays as it ended.
+    if (await responses.update(responseId, { body: { ...body, status: 'failed', error } })) failed++;
   }
-  return interrupted;
+  return failed;
 }
 
 /** The request id that a response's call runs under. */

@@ -1,16 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { countingIds, fixedClock } from '../../../test/support/context.ts';
+import { countingIds, fixedClock, testOwner } from '../../../test/support/context.ts';
 import { goldenInfo } from '../../../test/support/goldens.ts';
 import { textAnswer } from '../../../test/support/streams.ts';
 import { callResource, testWirePorts } from '../../../test/support/wires.ts';
 import { Assembler, type GenerationResult } from '../../core/assemble.ts';
 import type { GenerationEvent } from '../../core/events.ts';
 import type { ModelCard } from '../../core/models.ts';
+import { permissiveCard } from '../../core/models.ts';
+import type { Owner } from '../../core/ports.ts';
 import type { StoredResponse } from '../../core/responses.ts';
-import { permissiveCard } from '../../pipeline/features/resolve-model.ts';
-import { createConversationStore } from '../../stores/sqlite/conversations.ts';
-import { type Database, openDatabase } from '../../stores/sqlite/database.ts';
-import { createResponseStore } from '../../stores/sqlite/responses.ts';
+import { createConversationStore } from '../../stores/sql/conversations.ts';
+import { type Database, openDatabase } from '../../stores/sql/database.ts';
+import { createResponseStore } from '../../stores/sql/responses.ts';
 import { createOpenAiConversationsWire } from '../openai-conversations/index.ts';
 import type { DecodeInfo, GenerationProtocol, SocketCall, Wire, WirePorts, WireSocket } from '../protocol.ts';
 import { createOpenAiResponsesWire } from './index.ts';
@@ -28,7 +29,7 @@ beforeEach(async () => {
   ports = testWirePorts({
     clock,
     ids: countingIds(),
-    responses: createResponseStore(database, clock),
+    responses: createResponseStore(database, { id: 'server-1', clock }),
     conversations: createConversationStore(database),
     findModel: (id) => (id === 'qwen-plus' ? { card, servedBy: 'test/test', isStandIn: false } : undefined),
   });
@@ -43,14 +44,14 @@ afterEach(async () => {
 const waiting = new AbortController().signal;
 let requests = 0;
 
-function infoOf(workspaceId = 'default'): DecodeInfo {
+function infoOf(owner = testOwner()): DecodeInfo {
   const requestId = `00000000-0000-9000-8000-${(++requests).toString(16).padStart(12, '0')}`;
-  const account = { keyId: 'k', name: 'k', workspaceId };
+  const account = { keyId: 'k', name: 'k', ...owner };
   return { ...goldenInfo(), requestId, account, ids: ports.ids, receivedAtMs: clock.now() };
 }
 
-async function prepare(members: object, workspaceId?: string) {
-  const info = infoOf(workspaceId);
+async function prepare(members: object, owner?: Owner) {
+  const info = infoOf(owner);
   const decoded = protocol.decodeRequest({ model: 'qwen-plus', input: 'Hi', ...members }, info);
   const prepared = await protocol.prepare?.(decoded, info, waiting);
   if (!prepared) throw new Error('the wire prepares its calls');
@@ -70,33 +71,36 @@ async function answer(members: object, events = textAnswer(['Hello', ' there']))
   return plan;
 }
 
-const stored = (responseId: string, workspaceId = 'default') => ports.responses.find(workspaceId, responseId);
+const stored = (responseId: string) => ports.responses.find(testOwner(), responseId);
 
 describe('what is kept', () => {
   it('is the body that the client reads', async () => {
     const { plan } = await prepare({});
     const result = resultOf(textAnswer(['Hello'], { reasoning: ['hmm'] }));
     await protocol.settle?.(plan, result);
-    expect(stored(plan.responseId)?.body).toEqual(protocol.encodeResult(result, plan));
+    expect((await stored(plan.responseId))?.body).toEqual(protocol.encodeResult(result, plan));
   });
 
   it('is nothing where nothing was asked to be kept, or nobody learnt the id', async () => {
     const unstored = await answer({ store: false });
-    expect(stored(unstored.responseId)).toBeUndefined();
+    expect(await stored(unstored.responseId)).toBeUndefined();
     const { plan } = await prepare({});
     await protocol.settle?.(plan, undefined);
-    expect(stored(plan.responseId)).toBeUndefined();
+    expect(await stored(plan.responseId)).toBeUndefined();
   });
 
   it('expires', async () => {
     const { responseId } = await answer({});
-    const { createdAtMs, expiresAtMs } = stored(responseId) as StoredResponse;
+    const { createdAtMs, expiresAtMs } = (await stored(responseId)) as StoredResponse;
     expect(expiresAtMs - createdAtMs).toBe(7 * 86_400_000);
   });
 
-  it('belongs to a workspace', async () => {
+  it.each([
+    ['workspace', testOwner({ workspaceId: 'other' })],
+    ['region', testOwner({ region: 'singapore' })],
+  ])('belongs to a %s', async (_what, owner) => {
     const { responseId } = await answer({});
-    const account = { keyId: 'k', name: 'k', workspaceId: 'other' };
+    const account = { keyId: 'k', name: 'k', ...owner };
     const params = { responseId };
     const one = '/v1/responses/:responseId';
     for (const [method, path] of [
@@ -106,7 +110,7 @@ describe('what is kept', () => {
       ['GET', `${one}/input_items`],
     ] as const)
       await expect(async () => callResource(wire, method, path, { params, account })).rejects.toThrow('not found');
-    await expect(prepare({ previous_response_id: responseId }, 'other')).rejects.toThrow('Not found');
+    await expect(prepare({ previous_response_id: responseId }, owner)).rejects.toThrow('Not found');
     const conversations = createOpenAiConversationsWire(ports);
     const made = await callResource(conversations, 'POST', '/v1/conversations');
     const { id } = made.body as { id: string };
@@ -114,16 +118,16 @@ describe('what is kept', () => {
     await expect(async () =>
       callResource(conversations, 'GET', '/v1/conversations/:conversationId', find),
     ).rejects.toThrow('not found');
-    await expect(prepare({ conversation: id }, 'other')).rejects.toThrow('not found');
+    await expect(prepare({ conversation: id }, owner)).rejects.toThrow('not found');
   });
 });
 
 describe('a turn of a conversation', () => {
   let conversation: string;
-  beforeEach(() => {
+  beforeEach(async () => {
     conversation = 'conv_1';
-    ports.conversations.create(
-      { conversationId: conversation, workspaceId: 'default', createdAtMs: 0, metadata: {} },
+    await ports.conversations.create(
+      { conversationId: conversation, ...testOwner(), createdAtMs: 0, metadata: {} },
       [],
     );
   });
@@ -139,7 +143,7 @@ describe('a turn of a conversation', () => {
     });
     await expect(refused).rejects.toThrow('No tool call found');
     await answer({ conversation });
-    expect(ports.conversations.items(conversation).items).toHaveLength(4);
+    expect((await ports.conversations.items(conversation)).items).toHaveLength(4);
   });
 
   it('is given back when the store fails', async () => {
@@ -153,20 +157,20 @@ describe('a turn of a conversation', () => {
 
   it('adds nothing to a conversation that was deleted meanwhile', async () => {
     const { plan } = await prepare({ conversation });
-    ports.conversations.delete('default', conversation);
+    await ports.conversations.delete(testOwner(), conversation);
     await protocol.settle?.(plan, resultOf(textAnswer(['Hi'])));
-    expect(stored(plan.responseId)?.body.status).toBe('completed');
+    expect((await stored(plan.responseId))?.body.status).toBe('completed');
   });
 });
 
 describe('a background response', () => {
   it('has failed when the process that worked on it is gone', async () => {
     const { plan } = await prepare({ background: true });
-    expect(stored(plan.responseId)?.body.status).toBe('queued');
+    expect((await stored(plan.responseId))?.body.status).toBe('queued');
     const next = createOpenAiResponsesWire(ports);
     next.work?.start();
     await next.work?.stop();
-    expect(stored(plan.responseId)?.body).toMatchObject({
+    expect((await stored(plan.responseId))?.body).toMatchObject({
       status: 'failed',
       error: { code: 'server_error', message: 'The response was interrupted by a restart of the server.' },
     });
@@ -176,7 +180,7 @@ describe('a background response', () => {
     const { plan } = await prepare({ background: true });
     wire.work?.start();
     await wire.work?.stop();
-    expect(stored(plan.responseId)?.body.status).toBe('queued');
+    expect((await stored(plan.responseId))?.body.status).toBe('queued');
   });
 
   it('tells how far it is while it runs, and cannot be continued yet', async () => {
@@ -217,7 +221,56 @@ describe('a background response', () => {
     const { plan } = await prepare({ background: true });
     await callResource(wire, 'DELETE', '/v1/responses/:responseId', { params: { responseId: plan.responseId } });
     await protocol.settle?.(plan, resultOf(textAnswer(['Hi'])));
-    expect(stored(plan.responseId)).toBeUndefined();
+    expect(await stored(plan.responseId)).toBeUndefined();
+  });
+});
+
+describe('a background response of another server', () => {
+  /** The same database, looked at by a server that did not take the call. */
+  function elsewhere(): { readonly wire: Wire; readonly responses: WirePorts['responses'] } {
+    const responses = createResponseStore(database, { id: 'server-2', clock });
+    return { wire: createOpenAiResponsesWire({ ...ports, responses }), responses };
+  }
+  beforeEach(async () => {
+    const servers = ['server-1', 'server-2'].map((id) => ({ id, seen_at_ms: clock.now() }));
+    await database.queries.insertInto('servers').values(servers).execute();
+  });
+
+  it('is none that was interrupted', async () => {
+    const { plan } = await prepare({ background: true });
+    const { wire: other } = elsewhere();
+    other.work?.start();
+    await other.work?.stop();
+    expect((await stored(plan.responseId))?.body.status).toBe('queued');
+  });
+
+  it('has failed when that server is gone', async () => {
+    const { plan } = await prepare({ background: true });
+    await database.queries.deleteFrom('servers').where('id', '=', 'server-1').execute();
+    const { wire: other } = elsewhere();
+    other.work?.start();
+    await other.work?.stop();
+    expect((await stored(plan.responseId))?.body.status).toBe('failed');
+  });
+
+  it.each(['cancelled', 'deleted'])('ends where it runs when it is %s', async (how) => {
+    const { plan } = await prepare({ background: true });
+    const cancelled: string[] = [];
+    ports.running.add(plan.responseId.slice('resp_'.length), () => cancelled.push(plan.responseId));
+    const { wire: other } = elsewhere();
+    const params = { responseId: plan.responseId };
+    const one = '/v1/responses/:responseId';
+    if (how === 'deleted') await callResource(other, 'DELETE', one, { params });
+    else {
+      const { body } = await callResource(other, 'POST', `${one}/cancel`, { params });
+      expect(body).toMatchObject({ id: plan.responseId, status: 'cancelled' });
+    }
+    cancelled.length = 0;
+    wire.work?.start();
+    await wire.work?.stop();
+    expect(cancelled).toEqual([plan.responseId]);
+    await protocol.settle?.(plan, resultOf(textAnswer(['Hi'])));
+    expect((await stored(plan.responseId))?.body.status).toBe(how === 'deleted' ? undefined : 'cancelled');
   });
 });
 

@@ -1,17 +1,20 @@
 /** Responses as Model Studio serves them under `compatible-mode`, and as OpenAI's clients expect them: the registration. */
-import { hourly } from '../hourly.ts';
+
 import { combinedErrorReply } from '../openai-combined-errors.ts';
 import type { GenerationProtocol, Wire, WirePorts } from '../protocol.ts';
+import { openAiRateLimitHeaders } from '../rate-limit-headers.ts';
+import { every, hourly } from '../regular-work.ts';
 import { COMMENT_KEEP_ALIVE } from '../sse.ts';
 import { compactionProtocol } from './compact.ts';
 import { type DecodePorts, decodeResponseRequest } from './decode.ts';
 import { encodeResponse, ResponseEncoder } from './encode.ts';
 import {
   acceptedResponse,
-  failInterrupted,
+  compareWithStored,
   type HistoryPorts,
   type Memory,
   prepareResponse,
+  requestIdOf,
   settleResponse,
 } from './history.ts';
 import { LiveResponses } from './live.ts';
@@ -46,12 +49,13 @@ export function createOpenAiResponsesWire(ports: WirePorts): Wire {
     paths,
     decodeRequest: (body, info) => decodeResponseRequest(body, info, dialect, decode),
     prepare: (decoded, _info, signal) => prepareResponse(decoded, history, memory, signal),
-    settle: async (plan, result) => settleResponse(plan, result, history, memory),
+    settle: (plan, result) => settleResponse(plan, result, history, memory),
     createEncoder: (plan) => new ResponseEncoder(plan, history.seal),
     encodeResult: (result, plan) => encodeResponse(result, plan, history.seal),
     encodeAccepted: (plan) => (plan.isBackground && !plan.isStreaming ? acceptedResponse(plan) : undefined),
     encodeError: combinedErrorReply,
     keepAliveFrame: dialect === 'socket' ? '' : COMMENT_KEEP_ALIVE,
+    replyHeaders: (_requestId, _plan, rateLimits) => openAiRateLimitHeaders(rateLimits),
   });
   const resources = { wire: ports, history, decode };
   return {
@@ -79,23 +83,32 @@ function historyPorts(ports: WirePorts): HistoryPorts {
     responses,
     conversations,
     live: new LiveResponses(),
-    locks: new TurnLocks(),
+    locks: new TurnLocks(conversations, clock),
     retentionMs: responseRetentionMs,
     seal: sealer.seal,
     open: sealer.open,
-    hasModel: (id) => ports.findModel(id) !== undefined,
+    hasModel: (id, region) => ports.findCard(id)?.terms[region] !== undefined,
   };
 }
 
+/** How often is looked for what other servers have cancelled or left behind. */
+const LOOK_MS = 5000;
+
 /** At the start what the last process left unfinished has failed; what has expired goes, then and every hour. */
-function sweeping({ clock, log, responses }: WirePorts, history: HistoryPorts): NonNullable<Wire['work']> {
+function sweeping({ clock, log, responses, running }: WirePorts, history: HistoryPorts): NonNullable<Wire['work']> {
+  const look = async (): Promise<void> => {
+    const count = await compareWithStored(history, (responseId) => running.cancel(requestIdOf(responseId)));
+    if (count > 0) log.warn({ responses: count }, 'background responses were interrupted by the end of their server');
+  };
+  const looks = every(LOOK_MS, look, log, 'background responses could not be compared with what is stored');
   const sweeps = hourly(() => responses.deleteExpired(clock.now()), log);
   return {
     start() {
-      const count = failInterrupted(history);
-      if (count > 0) log.warn({ responses: count }, 'background responses were interrupted by the restart');
+      looks.start();
       sweeps.start();
     },
-    stop: sweeps.stop,
+    stop: async () => {
+      await Promise.all([looks.stop(), sweeps.stop()]);
+    },
   };
 }

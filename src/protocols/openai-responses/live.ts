@@ -9,6 +9,8 @@ export class LiveResponse {
   readonly events: string[] = [];
   readonly output: StoredItem[] = [];
   hasBegun = false;
+  /** Stored as one that has not ended: when the store says otherwise, somebody else has ended it. */
+  isStored = false;
   #ended: ResponseBody | undefined;
   #wake = Promise.withResolvers<void>();
   readonly #whenEnded = Promise.withResolvers<void>();
@@ -61,6 +63,16 @@ export class LiveResponses {
     this.#responses.set(responseId, live);
     void live.ended.then(() => this.#responses.delete(responseId));
     return live;
+  }
+
+  /** Those that the store knows as not ended. */
+  stored(): readonly (readonly [responseId: string, response: LiveResponse])[] {
+    return [...this.#responses].filter(([, { isStored }]) => isStored);
+  }
+
+  /** One that never became known. */
+  forget(responseId: string): void {
+    this.#responses.delete(responseId);
   }
 
   find(responseId: string): LiveResponse | undefined {

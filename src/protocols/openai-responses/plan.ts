@@ -1,4 +1,5 @@
 /** The form of a reply on this wire, and what its call is about to continue and to leave behind. */
+import type { Owner } from '../../core/ports.ts';
 import type { StoredItem } from '../../core/responses.ts';
 import type { JsonObject } from '../parameters.ts';
 import type { ReplyPlan } from '../protocol.ts';
@@ -12,9 +13,8 @@ import type { Release } from './turn-locks.ts';
  */
 export type Dialect = 'vendor' | 'openai' | 'socket';
 
-export interface ResponsePlan extends ReplyPlan {
+export interface ResponsePlan extends ReplyPlan, Owner {
   readonly responseId: string;
-  readonly workspaceId: string;
   readonly createdAtMs: number;
   readonly dialect: Dialect;
   /** Members of the resource that say what was asked. */

@@ -35,25 +35,32 @@ export function responseRoutes(prefix: string, dialect: Dialect, ports: Resource
   ];
 }
 
-function find({ params, account }: ResourceRequest, { history }: ResourcePorts): StoredResponse {
-  const responseId = params.responseId ?? '';
-  const found = history.responses.find(account.workspaceId, responseId);
-  if (!found) throw new StudioError('not-found', texts.responseNotFound(responseId));
-  return found;
+interface Found {
+  readonly stored: StoredResponse;
+  /** What runs in this process is further than what is stored. */
+  readonly live: LiveResponse | undefined;
 }
 
-/** As it is now: what runs in this process is further than what is stored. */
-function currentBody({ responseId, body }: StoredResponse, { history }: ResourcePorts): ResponseBody {
+async function find({ params, account }: ResourceRequest, { history }: ResourcePorts): Promise<Found> {
+  const responseId = params.responseId ?? '';
   const live = history.live.find(responseId);
-  return live?.hasBegun ? { ...body, status: 'in_progress', output: [...live.output] } : body;
+  let stored = await history.responses.find(account, responseId);
+  // It may have ended while it was read.
+  if (live?.hasEnded) stored = await history.responses.find(account, responseId);
+  if (!stored) throw new StudioError('not-found', texts.responseNotFound(responseId));
+  return { stored, live };
+}
+
+function currentBody({ stored: { body }, live }: Found): ResponseBody {
+  return live?.hasBegun && !live.hasEnded ? { ...body, status: 'in_progress', output: [...live.output] } : body;
 }
 
 // ---- Read ----
 
-function retrieve(request: ResourceRequest, dialect: Dialect, ports: ResourcePorts): ResourceReply {
-  const stored = find(request, ports);
-  if (request.query.get('stream') !== 'true') return { status: 200, body: currentBody(stored, ports) };
-  const live = ports.history.live.find(stored.responseId);
+async function retrieve(request: ResourceRequest, dialect: Dialect, ports: ResourcePorts): Promise<ResourceReply> {
+  const found = await find(request, ports);
+  if (request.query.get('stream') !== 'true') return { status: 200, body: currentBody(found) };
+  const { stored, live } = found;
   if (!(live?.isStreamed || stored.events))
     throw new StudioError('unsupported-operation', texts.CANNOT_STREAM, { param: 'stream' });
   const events = live ? follow(live) : replay(stored);
@@ -131,34 +138,37 @@ async function* frames(
 
 // ---- Delete and cancel ----
 
-function remove(request: ResourceRequest, dialect: Dialect, ports: ResourcePorts): ResourceReply {
-  const { responseId, workspaceId } = find(request, ports);
+async function remove(request: ResourceRequest, dialect: Dialect, ports: ResourcePorts): Promise<ResourceReply> {
+  const { responseId } = (await find(request, ports)).stored;
   ports.wire.running.cancel(requestIdOf(responseId));
-  ports.history.responses.delete(workspaceId, responseId);
+  await ports.history.responses.delete(request.account, responseId);
   const deleted = { id: responseId, deleted: true };
   return { status: 200, body: dialect === 'openai' ? { ...deleted, object: 'response' } : deleted };
 }
 
 /** Cancelling again, or what has ended, changes nothing. */
 async function cancel(request: ResourceRequest, ports: ResourcePorts): Promise<ResourceReply> {
-  const { responseId, body } = find(request, ports);
+  const { stored, live } = await find(request, ports);
+  const { responseId, body } = stored;
   if (body.background !== true) throw new StudioError('unsupported-operation', texts.CANNOT_CANCEL);
-  const live = ports.history.live.find(responseId);
   if (live) {
     ports.wire.running.cancel(requestIdOf(responseId));
     await live.ended;
+  } else {
+    // Another server's, which notices; one that has ended stays as it is.
+    await ports.history.responses.update(responseId, { body: { ...body, status: 'cancelled' } });
   }
-  return { status: 200, body: find(request, ports).body };
+  return { status: 200, body: (await find(request, ports)).stored.body };
 }
 
 // ---- Input ----
 
 /** With all that was continued: the service lists the messages of earlier turns too. */
-function listInput(request: ResourceRequest, dialect: Dialect, ports: ResourcePorts): ResourceReply {
+async function listInput(request: ResourceRequest, dialect: Dialect, ports: ResourcePorts): Promise<ResourceReply> {
   const query = decodePageQuery(request.query);
-  const stored = find(request, ports);
-  const chain = ports.history.responses.chain(stored.workspaceId, stored.responseId);
-  const items = itemsOf(chain, ports.history);
+  const { stored } = await find(request, ports);
+  const chain = await ports.history.responses.chain(stored, stored.responseId);
+  const items = await itemsOf(chain, ports.history);
   const page = sliceOf(items.slice(0, items.length - stored.body.output.length), query);
   if (dialect === 'openai') return { status: 200, body: { object: 'list', ...page } };
   const { responseId: id, createdAtMs, body } = stored;
@@ -177,7 +187,7 @@ async function countInput(request: ResourceRequest, dialect: Dialect, ports: Res
   const { clock, ids, tokens } = ports.wire;
   const info: DecodeInfo = { headers, query, requestId, account, ids, receivedAtMs: clock.now() };
   const decoded = decodeResponseRequest(body, info, dialect, ports.decode);
-  const { request: generation } = continued(decoded, ports.history, undefined);
-  const inputTokens = await tokens.countInput(generation);
+  const { request: generation } = await continued(decoded, ports.history, undefined);
+  const inputTokens = await tokens.countInput(generation, account);
   return { status: 200, body: { object: 'response.input_tokens', input_tokens: inputTokens } };
 }

@@ -133,7 +133,7 @@ class Connection {
     const body = Object.fromEntries(Object.entries(frame).filter(([member]) => !FRAME_MEMBERS.has(member)));
     // Both belong to POST; Codex sends the first all the same.
     const request = { ...body, stream: true, background: false };
-    if (frame.generate === false) this.#warmUp(lane, request);
+    if (frame.generate === false) await this.#warmUp(lane, request);
     else await this.#generate(lane, request);
   }
 
@@ -161,15 +161,16 @@ class Connection {
   }
 
   /** `generate: false`: the request is taken up, so that the next one may continue it, and nothing is generated. */
-  #warmUp(lane: Lane, request: JsonObject): void {
+  async #warmUp(lane: Lane, request: JsonObject): Promise<void> {
     const { wire, history, decode } = this.#ports;
     const { headers, query, account } = this.#call;
     const receivedAtMs = wire.clock.now();
     const info: DecodeInfo = { headers, query, account, requestId: wire.ids.uuid(), ids: wire.ids, receivedAtMs };
     try {
-      const { plan } = continued(decodeResponseRequest(request, info, 'socket', decode), history, lane.memory);
+      const decoded = decodeResponseRequest(request, info, 'socket', decode);
+      const { plan } = await continued(decoded, history, lane.memory);
       const done = responseOf(plan, { status: 'completed', output: [], usage: NO_USAGE, completedAtMs: receivedAtMs });
-      if (plan.isStored) history.responses.create(storedResponse(plan, done, history));
+      if (plan.isStored) await history.responses.create(storedResponse(plan, done, history));
       lane.memory.remember(plan.responseId, [...(plan.state?.history.items ?? []), ...plan.input]);
       const begun = responseOf(plan, { status: 'in_progress', output: [] });
       this.#send(JSON.stringify({ type: 'response.created', sequence_number: 0, response: begun }), lane.name);

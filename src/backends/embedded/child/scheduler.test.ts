@@ -136,6 +136,12 @@ describe('one job', () => {
     ]);
   });
 
+  it('is refused when the model takes no prompt as long, though it fits', () => {
+    const { scheduler, messages } = bench({ contextTokens: 100 });
+    scheduler.generate('j', plan('123456', { maxPromptTokens: 5 }));
+    expect(messages).toEqual([{ type: 'refused', jobId: 'j', reason: 'context', promptTokens: 6, maxPromptTokens: 5 }]);
+  });
+
   it('counts what is forced after the prompt against the context', () => {
     const { scheduler, messages } = bench({ contextTokens: 10 });
     scheduler.generate('j', plan('12345678', { stages: [{ kind: 'answer', opening: 'ab' }] }));

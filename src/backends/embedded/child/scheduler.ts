@@ -142,12 +142,12 @@ export class Scheduler {
     }
   }
 
-  /** At least one token has to fit after the prompt and what is forced after it. */
+  /** At least one token has to fit after the prompt and what is forced after it; and the model may take less than fits. */
   #isTooLong(job: Job): boolean {
-    const maxTokens = this.#engine.contextTokens - 1;
-    if (job.base.length <= maxTokens) return false;
     const forced = job.base.length - job.prompt.length;
-    const maxPromptTokens = maxTokens - forced;
+    const room = this.#engine.contextTokens - 1 - forced;
+    const maxPromptTokens = Math.min(room, job.plan.maxPromptTokens ?? room);
+    if (job.prompt.length <= maxPromptTokens) return false;
     this.#send({ type: 'refused', jobId: job.id, reason: 'context', promptTokens: job.prompt.length, maxPromptTokens });
     return true;
   }

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { checkedStream } from '../../../core/event-grammar.ts';
 import type { GenerationEvent, GenerationStream } from '../../../core/events.ts';
 import { type FunctionTool, type GenerationRequest, plainRequest } from '../../../core/generation.ts';
-import type { ModelCard, SamplingDefaults } from '../../../core/models.ts';
+import { type ModelCard, type SamplingDefaults, termsEverywhere } from '../../../core/models.ts';
 import type { CallContext, Clock, IdSource, Logger } from '../../../core/ports.ts';
 import { ControlTextCutter } from '../control-text.ts';
 import type { PlanInput } from '../decode-plan.ts';
@@ -30,7 +30,7 @@ export function contextOf(overrides: Partial<CallContext> = {}): CallContext {
     requestId: 'request-1',
     protocol: 'test',
     isStreaming: true,
-    account: { keyId: 'key-1', name: 'tester', workspaceId: 'default' },
+    account: { keyId: 'key-1', name: 'tester', workspaceId: 'default', region: 'beijing' },
     priority: 'live',
     signal: new AbortController().signal,
     receivedAtMs: 1_700_000_000_000,
@@ -153,6 +153,7 @@ export function cardOf(
       presencePenalty: 1.5,
       ...defaultSampling,
     },
+    terms: termsEverywhere(),
     surfaces: { chat: true, responses: true, messages: true },
     ...rest,
   };
