@@ -20,17 +20,21 @@ export interface AtelierProcess {
 /** Limits are counted for every call (the key has some of each kind, see serve.ts), and refuse none. */
 const LIMITS = 'limits: { requestsPerSecond: 10000000, concurrentStreams: 10000000, catalogue: false }\n';
 
-/** `yaml` is the whole configuration but for the port and limits. */
-export async function startAtelier(yaml: string): Promise<AtelierProcess> {
+/**
+ * `yaml` is the whole configuration but for the port and limits. `checkout` is the folder of another version that is to be
+ * measured beside this one; it may be too old to know limits.
+ */
+export async function startAtelier(yaml: string, checkout?: string): Promise<AtelierProcess> {
+  const root = checkout ?? join(import.meta.dirname, '..');
   const folder = mkdtempSync(join(tmpdir(), 'atelier-bench-'));
   const home = join(folder, 'home');
   const configFile = join(folder, 'atelier.yaml');
-  writeFileSync(configFile, `server: { port: 0 }\n${LIMITS}${yaml}`);
-  const server = await startServer('atelier', [join(import.meta.dirname, 'serve.ts'), configFile, home], {
+  writeFileSync(configFile, `server: { port: 0 }\n${checkout === undefined ? LIMITS : ''}${yaml}`);
+  const server = await startServer('atelier', [join(root, 'bench/serve.ts'), configFile, home], {
     // As `npm start` runs it.
     flags: nodeFlags,
     logFile: join(folder, 'log'),
-    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, '../node_modules/.cache/node') },
+    env: { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/node') },
     marker: /listening (\d+)/,
   });
   const key = readFileSync(join(home, 'bench-key'), 'utf8').trim();

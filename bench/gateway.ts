@@ -1,6 +1,7 @@
 /**
  * What the gateway costs: the mock upstream directly, a bare proxy, and Atelier with keys, metering and the log on, in
- * interleaved rounds of one run. Figures are medians over rounds.
+ * interleaved rounds of one run. Figures are medians over rounds. With ATELIER_BENCH_BASELINE, the folder of another
+ * checkout, that version is measured beside this one: what a change costs.
  */
 import { join } from 'node:path';
 import { CHAT_PATH, startAtelier } from './atelier.ts';
@@ -23,7 +24,7 @@ export interface GatewayOptions {
 }
 
 interface Target {
-  readonly name: 'direct' | 'bare proxy' | 'atelier';
+  readonly name: 'direct' | 'bare proxy' | 'atelier' | 'baseline';
   readonly server: ServerProcess;
   readonly key: string;
 }
@@ -34,14 +35,16 @@ export async function benchGateway(options: GatewayOptions): Promise<Row[]> {
   const proxy = await startServer('bare proxy', [join(import.meta.dirname, 'bare-proxy.ts'), mock.url.origin], {
     marker: /listening (\d+)/,
   });
-  const process = await startAtelier(
-    `engine: { enabled: false }\nupstreams:\n  - { id: mock, baseUrl: "${mock.url.origin}/v1", quirks: openai }\n`,
-  );
-  const { server: atelier, key } = process;
+  const yaml = `engine: { enabled: false }\nupstreams:\n  - { id: mock, baseUrl: "${mock.url.origin}/v1", quirks: openai }\n`;
+  const atelierProcess = await startAtelier(yaml);
+  const checkout = process.env.ATELIER_BENCH_BASELINE;
+  const baseline = checkout === undefined ? undefined : await startAtelier(yaml, checkout);
+  const { server: atelier, key } = atelierProcess;
   const targets: Target[] = [
     { name: 'direct', server: mock, key },
     { name: 'bare proxy', server: proxy, key },
     { name: 'atelier', server: atelier, key },
+    ...(baseline ? [{ name: 'baseline', server: baseline.server, key: baseline.key } as const] : []),
   ];
   try {
     const idleMib = atelier.memoryMib();
@@ -56,7 +59,7 @@ export async function benchGateway(options: GatewayOptions): Promise<Row[]> {
       ...(await memoryRows(targets, idleMib, options)),
     ];
   } finally {
-    await Promise.all([process.stop(), proxy.stop(), mock.stop()]);
+    await Promise.all([atelierProcess.stop(), baseline?.stop(), proxy.stop(), mock.stop()]);
   }
 }
 

@@ -33,7 +33,7 @@ const wanted = positionals.length > 0 ? positionals : ['gateway', 'engine'];
 const sections: string[] = [];
 if (wanted.includes('gateway')) {
   const rows = await benchGateway({ rounds: Number(flags.rounds), scale: Number(flags.scale) });
-  sections.push(table('Gateway', ['direct', 'bare proxy', 'atelier'], rows));
+  sections.push(table('Gateway', Object.keys(rows[0]?.values ?? {}), rows));
 }
 if (wanted.includes('wires')) {
   const rows = await benchWires({ rounds: Number(flags.rounds), scale: Number(flags.scale) });

@@ -820,12 +820,6 @@ export const REQUIREMENTS: readonly Requirement[] = [
     test: 'src/limits/redis.test.ts#are counted in memory while Redis is away, with one warning, and in Redis again when it is back',
   },
   {
-    area: 'Platform',
-    promise: 'Regions, workspaces, price overrides, free quota, budgets',
-    source: FOUNDING,
-    gap: 'not yet',
-  },
-  {
     area: 'Files',
     promise: "OpenAI's SDK uploads, lists, reads and deletes files with only URL and key changed",
     source: FILES,

@@ -181,7 +181,7 @@ onEachDatabase((databases) => {
   it('keeps the grant of a free quota that was written first', async () => {
     await store.write([settled(), settled({}, 'none'), settled({}, { ...grant, region: 'singapore' })]);
     await store.write([settled({}, { ...grant, tokens: 7, firstUsedAtMs: 1, expiresAtMs: 2 })]);
-    expect((await store.sums('2026-11')).quotas.sort((a, b) => (a.region < b.region ? -1 : 1))).toEqual([
+    expect([...(await store.sums('2026-11')).quotas].sort((a, b) => (a.region < b.region ? -1 : 1))).toEqual([
       { ...grant, usedTokens: 10 },
       { ...grant, region: 'singapore', usedTokens: 5 },
     ]);
