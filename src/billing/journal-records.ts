@@ -1,14 +1,15 @@
 /**
  * The lines of the journal: one JSON object each. A call is named by a number that no other call of the journal has.
  *
- *     {"open":7,"call":{…}}                       a call began
- *     {"progress":[[7,…counts]],"atMs":…}         what open calls had used by then
- *     {"closed":7,"receipt":{…},"quota":{…}}      it ended; the receipt is whole
- *     {"stored":[7]}                              the database has the receipts
+ *     {"open":7,"call":{…}}                                     a call began
+ *     {"progress":[[7,…counts]],"atMs":…}                       what open calls had used by then
+ *     {"closed":7,"receipt":[…],"usage":[…counts],"quota":{…}}  it ended; the receipt is whole
+ *     {"stored":[7]}                                            the database has the receipts
  *
+ * Counts and receipts are written without the names of their members: every call waits for the line of its end.
  * There is no prompt, answer or key in it, only what stands on a receipt.
  */
-import type { OpenedCall } from '../core/ports.ts';
+import type { OpenedCall, Receipt } from '../core/ports.ts';
 import type { SettledCall } from '../core/receipts.ts';
 import { NO_USAGE, type Usage } from '../core/usage.ts';
 
@@ -24,7 +25,7 @@ export function progressLine(calls: Iterable<readonly [number, Usage]>, atMs: nu
 
 export function closedLine(number: number, { receipt, quota }: SettledCall): string {
   const drawn = quota ? `,"quota":${JSON.stringify(quota)}` : '';
-  return `{"closed":${number},"receipt":${JSON.stringify(receipt)}${drawn}}\n`;
+  return `{"closed":${number},"receipt":${JSON.stringify(membersOf(receipt))},"usage":[${countsOf(receipt.usage)}]${drawn}}\n`;
 }
 
 export function storedLine(numbers: readonly number[]): string {
@@ -34,7 +35,53 @@ export function storedLine(numbers: readonly number[]): string {
 /** The counts in a fixed order; hosted tools come last as they are. */
 function countsOf({ input, output, hostedTools }: Usage): string {
   const tools = hostedTools ? `,${JSON.stringify(hostedTools)}` : '';
-  return `${input.total},${input.cachedRead},${input.markedRead ?? 0},${input.cacheWritten},${input.image},${input.video},${input.audio},${input.toolDefinitions},${output.total},${output.reasoning},${output.audio}${tools}`;
+  return `${input.total},${input.cachedRead},${input.markedRead ?? null},${input.cacheWritten},${input.image},${input.video},${input.audio},${input.toolDefinitions},${output.total},${output.reasoning},${output.audio}${tools}`;
+}
+
+/** All but the usage, in a fixed order; what is absent is null. */
+function membersOf(receipt: Receipt) {
+  return [
+    receipt.receiptId,
+    receipt.requestId,
+    receipt.protocol,
+    receipt.keyId,
+    receipt.workspaceId,
+    receipt.region,
+    receipt.priority,
+    receipt.model,
+    receipt.servedBy,
+    receipt.ending,
+    receipt.errorCode ?? null,
+    receipt.startedAtMs,
+    receipt.totalMs,
+    receipt.firstTokenMs ?? null,
+    receipt.charge,
+  ] as const;
+}
+
+type ReceiptMembers = ReturnType<typeof membersOf>;
+
+function receiptOf(members: ReceiptMembers, counts: Counts): Receipt {
+  const [receiptId, requestId, protocol, keyId, workspaceId, region, priority, model, servedBy, ...rest] = members;
+  const [ending, errorCode, startedAtMs, totalMs, firstTokenMs, charge] = rest;
+  return {
+    receiptId,
+    requestId,
+    protocol,
+    keyId,
+    workspaceId,
+    region,
+    priority,
+    model,
+    servedBy,
+    usage: usageOf(counts),
+    ending,
+    ...(errorCode === null ? {} : { errorCode }),
+    startedAtMs,
+    totalMs,
+    ...(firstTokenMs === null ? {} : { firstTokenMs }),
+    charge,
+  };
 }
 
 /** A call of the journal whose receipt the database may not have. */
@@ -54,9 +101,10 @@ export class JournalReader {
   /** The newest time in the journal: calls that were open then lasted at least so long. */
   lastAtMs = 0;
 
-  /** What was not told to be stored, oldest first. */
+  /** What was not told to be stored, oldest first, whichever was written first. */
   get calls(): readonly FoundCall[] {
-    return [...this.#calls.values()].filter(({ call, settled }) => call || settled);
+    const known = [...this.#calls.values()].filter(({ call, settled }) => call || settled);
+    return known.sort((a, b) => a.number - b.number);
   }
 
   read(text: string): void {
@@ -73,7 +121,8 @@ export class JournalReader {
       this.#found(record.open).call = record.call;
       this.#heard(record.call.startedAtMs);
     } else if ('closed' in record) {
-      const { closed, receipt, quota } = record;
+      const { closed, quota } = record;
+      const receipt = receiptOf(record.receipt, record.usage);
       this.#found(closed).settled = { receipt, quota };
       this.#heard(receipt.startedAtMs + receipt.totalMs);
     } else if ('stored' in record) {
@@ -98,12 +147,17 @@ export class JournalReader {
   }
 }
 
-type Counts = readonly (number | { readonly [kind: string]: number })[];
+type Counts = readonly (number | null | { readonly [kind: string]: number })[];
 
 type JournalRecord =
   | { readonly open: number; readonly call: OpenedCall }
   | { readonly progress: readonly (readonly [number, ...Counts])[]; readonly atMs: number }
-  | { readonly closed: number; readonly receipt: SettledCall['receipt']; readonly quota?: SettledCall['quota'] }
+  | {
+      readonly closed: number;
+      readonly receipt: ReceiptMembers;
+      readonly usage: Counts;
+      readonly quota?: SettledCall['quota'];
+    }
   | { readonly stored: readonly number[] };
 
 const KINDS = ['open', 'progress', 'closed', 'stored'];
@@ -112,10 +166,16 @@ function parse(line: string): JournalRecord | undefined {
   try {
     const record: unknown = JSON.parse(line);
     const isOurs = typeof record === 'object' && record !== null && KINDS.some((kind) => kind in record);
-    return isOurs ? (record as JournalRecord) : undefined;
+    return isOurs && isWhole(record) ? (record as JournalRecord) : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** A receipt is told by the places of its members: what has no places is another version's. */
+function isWhole(record: object): boolean {
+  if (!('closed' in record)) return true;
+  return 'receipt' in record && Array.isArray(record.receipt) && 'usage' in record && Array.isArray(record.usage);
 }
 
 function usageOf(counts: Counts): Usage {
@@ -123,13 +183,13 @@ function usageOf(counts: Counts): Usage {
     const value = counts[position];
     return typeof value === 'number' ? value : 0;
   };
-  const markedRead = count(2);
+  const markedRead = counts[2];
   const hostedTools = counts[11];
   return {
     input: {
       total: count(0),
       cachedRead: count(1),
-      ...(markedRead > 0 ? { markedRead } : {}),
+      ...(typeof markedRead === 'number' ? { markedRead } : {}),
       cacheWritten: count(3),
       image: count(4),
       video: count(5),
@@ -137,6 +197,6 @@ function usageOf(counts: Counts): Usage {
       toolDefinitions: count(7),
     },
     output: { total: count(8), reasoning: count(9), audio: count(10) },
-    ...(typeof hostedTools === 'object' ? { hostedTools } : {}),
+    ...(typeof hostedTools === 'object' && hostedTools !== null ? { hostedTools } : {}),
   };
 }

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Logger, OpenedCall } from '../core/ports.ts';
+import type { Logger, OpenedCall, Receipt } from '../core/ports.ts';
 import type { SettledCall } from '../core/receipts.ts';
 import { type Usage, usageOf } from '../core/usage.ts';
 import { type Journal, type JournalEntry, type JournalOptions, openJournal } from './journal.ts';
@@ -35,7 +35,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const open = (options: Partial<JournalOptions> = {}) => openJournal({ folder, log, ...options });
 const files = () => readdirSync(folder).sort();
 
-function callOf(id: string): OpenedCall {
+function callOf(id: string, changes: Partial<OpenedCall> = {}): OpenedCall {
   return {
     receiptId: id,
     requestId: `request-${id}`,
@@ -47,6 +47,7 @@ function callOf(id: string): OpenedCall {
     model: 'qwen-plus',
     startedAtMs: 1000,
     isStreaming: true,
+    ...changes,
   };
 }
 
@@ -115,6 +116,50 @@ describe('a journal', () => {
     const quota = { region: 'beijing', model: 'm', tokens: 9, firstUsedAtMs: 1, expiresAtMs: 2 } as const;
     journal.end(begin(journal, 'a'), { ...settledOf('a'), quota });
     expect(open().recovered[0]?.settled).toEqual({ ...settledOf('a'), quota });
+  });
+
+  it('gives back every member of a receipt', () => {
+    const { journal } = open();
+    const input = { total: 9, cachedRead: 8, markedRead: 0, cacheWritten: 6, image: 5, video: 4, audio: 3 };
+    const receipt: Receipt = {
+      receiptId: 'a "quoted"\n',
+      requestId: 'r',
+      protocol: 'p',
+      keyId: 'k',
+      workspaceId: 'w',
+      region: 'singapore',
+      priority: 'batch',
+      model: 'm\u{1f600}',
+      servedBy: 's',
+      usage: {
+        input: { ...input, toolDefinitions: 2 },
+        output: { total: 70, reasoning: 60, audio: 50 },
+        hostedTools: { web_search: 2 },
+      },
+      ending: 'failed',
+      errorCode: 'timeout',
+      startedAtMs: 1,
+      totalMs: 2.5,
+      firstTokenMs: 1.25,
+      charge: { lines: [{ item: 'input_token', tokens: 1, nano: 0, isFree: true }], totalNano: 5, freeTokens: 1 },
+    };
+    journal.end(begin(journal, 'a'), { receipt, quota: undefined });
+    expect(open().recovered[0]?.settled?.receipt).toEqual(receipt);
+  });
+
+  it('has a call whose answer comes in one piece once it was open at two progresses', () => {
+    const { journal } = open();
+    const plain = (id: string) => journal.begin(callOf(id, { isStreaming: false }), nothing);
+    const quick = plain('quick');
+    const slow = plain('slow');
+    journal.writeProgress(1);
+    journal.end(quick, settledOf('quick'));
+    expect(found()).toEqual(['closed quick']);
+    journal.writeProgress(2);
+    plain('new');
+    expect(found()).toEqual(['closed quick', 'open slow 0/0']);
+    journal.end(slow, settledOf('slow'));
+    expect(found()).toEqual(['closed quick', 'closed slow']);
   });
 
   it('writes nothing while nothing changes', () => {
@@ -210,7 +255,7 @@ describe('files of a journal', () => {
   it('may hold what is no record at all', () => {
     const { journal } = open();
     begin(journal, 'a');
-    appendFileSync(join(folder, '000001.jsonl'), 'null\n17\n"open"\n{"other":1}\n\n');
+    appendFileSync(join(folder, '000001.jsonl'), 'null\n17\n"open"\n{"other":1}\n{"closed":1,"receipt":{}}\n\n');
     writeFileSync(join(folder, 'note.txt'), 'not ours');
     expect(found()).toEqual(['open a 0/0']);
   });
@@ -230,7 +275,7 @@ describe('files of a journal', () => {
           .subarray(0, length)
           .toString()
           .split('\n')
-          .filter((line) => line.startsWith('{"closed"') && line.endsWith('}}')).length;
+          .filter((line) => line.startsWith('{"closed"') && line.endsWith(']}')).length;
         expect(found().filter((each) => each.startsWith('closed'))).toEqual(
           ids.slice(0, count).map((id) => `closed ${id}`),
         );

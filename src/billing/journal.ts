@@ -35,18 +35,30 @@ interface Segment {
 /** A call, from its begin until the database has its receipt. */
 export class JournalEntry {
   readonly number: number;
-  readonly call: OpenedCall | undefined;
-  readonly soFar: () => Usage;
+  /** Until it ends, as are `soFar` and `written`: all that a call was made of hangs on them, and receipts wait by the hundred. */
+  call: OpenedCall | undefined;
+  soFar: () => Usage;
   /** Where the newest that is known of it stands; undefined while it is in memory alone. */
   segment: Segment | undefined;
   written: Usage = NO_USAGE;
+  /** At the last progress. */
+  wasOpen = false;
 
   constructor(number: number, call: OpenedCall | undefined, soFar: () => Usage) {
     this.number = number;
     this.call = call;
     this.soFar = soFar;
   }
+
+  /** It has ended. */
+  release(): void {
+    this.call = undefined;
+    this.soFar = noUsage;
+    this.written = NO_USAGE;
+  }
 }
+
+const noUsage = (): Usage => NO_USAGE;
 
 /** A call that an earlier process did not see through, and its entry in this journal. */
 export interface RecoveredCall extends FoundCall {
@@ -114,10 +126,14 @@ export class Journal {
     return this.#open.size;
   }
 
+  /**
+   * A call whose answer comes in one piece is not written before it is open at two progresses: until it ends, its client has
+   * nothing and owes nothing, and most end before that.
+   */
   begin(call: OpenedCall, soFar: () => Usage): JournalEntry {
     const entry = new JournalEntry(++this.#lastNumber, call, soFar);
     this.#open.add(entry);
-    if (this.#append(openLine(entry.number, call))) this.#move(entry);
+    if (call.isStreaming && this.#append(openLine(entry.number, call))) this.#move(entry);
     return entry;
   }
 
@@ -125,7 +141,12 @@ export class Journal {
   writeProgress(atMs: number): void {
     const changed: [number, Usage][] = [];
     let late = '';
+    const told: JournalEntry[] = [];
     for (const entry of this.#open) {
+      const isNew = !entry.wasOpen;
+      entry.wasOpen = true;
+      if (isNew && entry.call?.isStreaming === false) continue;
+      told.push(entry);
       const usage = entry.soFar();
       if (!entry.segment && entry.call) late += openLine(entry.number, entry.call);
       if (isSame(usage, entry.written)) continue;
@@ -134,7 +155,7 @@ export class Journal {
     if (changed.length === 0 && late === '') return;
     this.#lastAtMs = atMs;
     if (!this.#append(late + (changed.length > 0 ? progressLine(changed, atMs) : ''))) return;
-    for (const entry of this.#open) {
+    for (const entry of told) {
       entry.written = entry.soFar();
       if (!entry.segment) this.#move(entry);
     }
@@ -142,6 +163,7 @@ export class Journal {
 
   end(entry: JournalEntry, settled: SettledCall): void {
     this.#open.delete(entry);
+    entry.release();
     if (this.#append(closedLine(entry.number, settled))) this.#move(entry);
   }
 

@@ -527,8 +527,11 @@ describe('a killed process', () => {
     ledger.open(callOf({ receiptId: 'silent stream' }), () => used(10, 0));
     ledger.open(callOf({ receiptId: 'plain', isStreaming: false }), usage);
     ledger.open(callOf({ receiptId: 'line', priority: 'batch' }), usage);
-    clock.advance(20);
-    await vi.advanceTimersByTimeAsync(20);
+    for (let progress = 0; progress < 2; progress++) {
+      clock.advance(20);
+      await vi.advanceTimersByTimeAsync(20);
+    }
+    ledger.open(callOf({ receiptId: 'plain and new', isStreaming: false }), usage);
     vi.useRealTimers();
     await kill(ledger);
     expect(
@@ -541,10 +544,10 @@ describe('a killed process', () => {
         totalMs,
       ]),
     ).toEqual([
-      ['stream', 'failed', 'process-killed', 2, 16_000, 20],
-      ['silent stream', 'failed', 'process-killed', 0, 0, 20],
-      ['plain', 'failed', 'process-killed', 2, 0, 20],
-      ['line', 'failed', 'process-killed', 2, 0, 20],
+      ['stream', 'failed', 'process-killed', 2, 16_000, 40],
+      ['silent stream', 'failed', 'process-killed', 0, 0, 40],
+      ['plain', 'failed', 'process-killed', 2, 0, 40],
+      ['line', 'failed', 'process-killed', 2, 0, 40],
     ]);
   });
 

@@ -11,7 +11,7 @@ import { beijingMonthOf } from '../core/calendar.ts';
 import { StudioError } from '../core/errors.ts';
 import type { Funds, PlatformState, PlatformWatch } from '../core/platform.ts';
 import type { Clock, ClosedCall, Ledger, Logger, OpenAccount, OpenedCall, Receipt } from '../core/ports.ts';
-import type { ModelPrices } from '../core/prices.ts';
+import type { Charge, ModelPrices } from '../core/prices.ts';
 import type { ReceiptStore, SettledCall } from '../core/receipts.ts';
 import type { Region } from '../core/regions.ts';
 import type { Usage } from '../core/usage.ts';
@@ -58,8 +58,15 @@ const MAX_TEXT_LENGTH = 256;
 /** The vendor warns at a fifth ("Free quota for new users"). */
 const WARN_AT_SHARE = 0.2;
 
-/** A call that ends, and whether something of its answer went to the client as it came. */
-type StreamedCall = OpenedCall & { readonly wasStreamed: boolean };
+/** A call that ends, as the prices need it. */
+interface EndingCall {
+  readonly call: OpenedCall;
+  readonly closed: ClosedCall;
+  /** Of when it began. */
+  readonly prices: ModelPrices | undefined;
+  /** Something of its answer went to the client as it came. */
+  readonly wasStreamed: boolean;
+}
 
 export async function openLedger(options: LedgerOptions): Promise<RunningLedger> {
   const { journal, recovered, lastAtMs } = openJournal({ ...options.journal, log: options.log });
@@ -101,15 +108,15 @@ class JournalledLedger implements RunningLedger {
 
   open(call: OpenedCall, soFar: () => Usage): OpenAccount {
     this.#refuseWhenFull();
-    const opened = { ...call, requestId: shortened(call.requestId), model: shortened(call.model) };
+    const opened = withShortTexts(call);
     const { model, region, startedAtMs } = opened;
     const prices = this.#options.prices.pricesOf({ model, region, atMs: startedAtMs });
     const entry = this.#journal.begin(opened, soFar);
     this.#scheduleProgress();
     return {
       close: (closed) => {
-        const wasStreamed = call.isStreaming && closed.firstTokenMs !== undefined;
-        return this.#close({ ...opened, wasStreamed }, closed, prices, entry);
+        const wasStreamed = opened.isStreaming && closed.firstTokenMs !== undefined;
+        return this.#close({ call: opened, closed, prices, wasStreamed }, entry);
       },
     };
   }
@@ -146,7 +153,7 @@ class JournalledLedger implements RunningLedger {
       const totalMs = Math.max(0, lastAtMs - startedAtMs);
       const closed: ClosedCall = { servedBy: '', usage, ending: 'failed', errorCode: PROCESS_KILLED, totalMs };
       const wasStreamed = call.isStreaming && usage.output.total > 0;
-      this.#close({ ...call, wasStreamed }, closed, prices, entry);
+      this.#close({ call, closed, prices, wasStreamed }, entry);
     }
     await this.#spool.flush();
     if (recovered.length > 0)
@@ -156,23 +163,23 @@ class JournalledLedger implements RunningLedger {
       );
   }
 
-  #close(call: StreamedCall, closed: ClosedCall, prices: ModelPrices | undefined, entry: JournalEntry): Receipt {
-    const settled = this.#settle(call, closed, prices);
+  #close(ending: EndingCall, entry: JournalEntry): Receipt {
+    const { receipt, quota } = this.#settle(ending);
+    const settled = { receipt, quota, entry };
     this.#journal.end(entry, settled);
-    this.#keep({ ...settled, entry });
-    return settled.receipt;
+    this.#keep(settled);
+    return receipt;
   }
 
-  #settle(call: StreamedCall, closed: ClosedCall, prices: ModelPrices | undefined): SettledCall {
-    const { isStreaming, wasStreamed, ...known } = call;
+  #settle({ call, closed, prices, wasStreamed }: EndingCall): SettledCall {
     const { region, model, priority, startedAtMs } = call;
-    const charged = { usage: closed.usage, ending: closed.ending, priority, wasStreamed };
+    const { usage, ending } = closed;
     const offered = this.#options.quota.enabled ? this.#options.prices.freeQuotaOf({ model, region }) : undefined;
     const free = offered ? this.#quotas.leftOf(region, offered, startedAtMs) : 0;
-    const charge = chargeOf(charged, prices, free);
+    const charge = chargeOf({ usage, ending, priority, wasStreamed }, prices, free);
     if (offered) this.#warnOfQuota(region, offered, free, charge.freeTokens);
     const quota = offered && charge.freeTokens > 0 ? this.#quotas.grantOf(region, offered, startedAtMs) : undefined;
-    return { receipt: { ...known, ...closed, charge }, quota };
+    return { receipt: receiptOf(call, closed, charge), quota };
   }
 
   #warnOfQuota(region: Region, { model, quota }: OfferedQuota, before: number, drawn: number): void {
@@ -250,6 +257,30 @@ class JournalledLedger implements RunningLedger {
   }
 }
 
-function shortened(text: string): string {
-  return text.length <= MAX_TEXT_LENGTH ? text : text.slice(0, MAX_TEXT_LENGTH);
+/** Member by member: copies of whole objects cost several times as much. */
+function receiptOf(call: OpenedCall, closed: ClosedCall, charge: Charge): Receipt {
+  return {
+    receiptId: call.receiptId,
+    requestId: call.requestId,
+    protocol: call.protocol,
+    keyId: call.keyId,
+    workspaceId: call.workspaceId,
+    region: call.region,
+    priority: call.priority,
+    model: call.model,
+    startedAtMs: call.startedAtMs,
+    servedBy: closed.servedBy,
+    usage: closed.usage,
+    ending: closed.ending,
+    errorCode: closed.errorCode,
+    totalMs: closed.totalMs,
+    firstTokenMs: closed.firstTokenMs,
+    charge,
+  };
+}
+
+function withShortTexts(call: OpenedCall): OpenedCall {
+  const { requestId, model } = call;
+  if (requestId.length <= MAX_TEXT_LENGTH && model.length <= MAX_TEXT_LENGTH) return call;
+  return { ...call, requestId: requestId.slice(0, MAX_TEXT_LENGTH), model: model.slice(0, MAX_TEXT_LENGTH) };
 }

@@ -8,11 +8,11 @@
  */
 import { traceOf } from '../../core/error-trace.ts';
 import { type StudioError, toStudioError } from '../../core/errors.ts';
-import type { GenerationEvent } from '../../core/events.ts';
+import type { GenerationEvent, Timings } from '../../core/events.ts';
 import type { GenerationRequest } from '../../core/generation.ts';
 import type { CallContext, Ledger, Metrics, OpenAccount, Receipt } from '../../core/ports.ts';
 import { observeStream } from '../../core/streams.ts';
-import { NO_USAGE, type Usage } from '../../core/usage.ts';
+import { NO_USAGE, type Usage, withoutCacheWritten } from '../../core/usage.ts';
 import type { Feature } from '../feature.ts';
 
 export interface MeteringPorts {
@@ -52,6 +52,7 @@ class CallMeter {
   #deltas = 0;
   #reasoningDeltas = 0;
   #firstTokenMs: number | undefined;
+  #timings: Timings = {};
   #isClosed = false;
 
   constructor(request: GenerationRequest, context: CallContext, ports: MeteringPorts) {
@@ -93,10 +94,12 @@ class CallMeter {
         this.#firstTokenMs ??= this.#elapsedMs();
         break;
       case 'usage':
-        this.#told(event.usage);
+        // What will be written, if the call comes to its end; only then is it owed.
+        this.#told(withoutCacheWritten(event.usage));
         break;
       case 'finish':
         this.#told(event.usage);
+        this.#timings = event.timings;
         this.#finish(event.ending);
         break;
       case 'error':
@@ -173,6 +176,9 @@ class CallMeter {
       cachedTokens: receipt.usage.input.cachedRead,
       outputTokens: receipt.usage.output.total,
       chargeNano: receipt.charge.totalNano,
+      // Where there is a queue. Undefined fields are not written.
+      queueMs: this.#timings.queueMs,
+      callsAhead: this.#timings.callsAhead,
       totalMs: Math.round(receipt.totalMs),
     };
     if (!error) log.info(line, 'call');

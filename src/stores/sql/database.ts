@@ -91,51 +91,66 @@ export async function openSqlite(file: string): Promise<Database> {
     throw error;
   }
   sqlite.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  const statements = new Statements(sqlite);
   return {
     dialect: 'sqlite',
     queries,
     // On SQLite the transaction holds the only connection, so these statements are part of it.
-    insertNew: async (_transaction, table, key, rows) => insertPrepared(sqlite, table, key, rows),
+    insertNew: async (_transaction, table, key, rows) => insertPrepared(statements, table, key, rows),
     exclusively: (_name, action) =>
       queries.transaction().execute(async (transaction) => {
         // Takes the one lock of all writers: a transaction that reads first cannot get it once another process has written.
         await sql`UPDATE revisions SET revision = revision WHERE false`.execute(transaction);
         return action(transaction);
       }),
-    addSums: async (_transaction, table, keys, rows) => addPrepared(sqlite, table, keys, rows),
+    addSums: async (_transaction, table, keys, rows) => addPrepared(statements, table, keys, rows),
     close: () => queries.destroy(),
   };
 }
 
-function insertPrepared(
-  sqlite: BetterSqlite3.Database,
-  table: string,
-  key: string,
-  rows: readonly Row[],
-): ReadonlySet<string> {
-  const columns = Object.keys(rows[0] ?? {});
-  if (columns.length === 0) return new Set();
-  const insert = sqlite.prepare<Row>(
-    `INSERT INTO "${table}" (${columns.join(', ')}) VALUES (${columns.map((column) => `@${column}`).join(', ')})
-     ON CONFLICT DO NOTHING`,
-  );
-  return new Set(rows.filter((row) => insert.run(row).changes > 0).map((row) => String(row[key])));
+/** Takes the values of a row, in the order of its columns. */
+type InsertStatement = BetterSqlite3.Statement<[(string | number | null)[]]>;
+
+/** Statements that were prepared once: to prepare one takes as long as to write several rows with it. */
+class Statements {
+  readonly #sqlite: BetterSqlite3.Database;
+  readonly #prepared = new Map<string, InsertStatement>();
+
+  constructor(sqlite: BetterSqlite3.Database) {
+    this.#sqlite = sqlite;
+  }
+
+  /** Writes rows into the columns, one run a row. */
+  insert(table: string, columns: readonly string[], onConflict: string): InsertStatement {
+    const name = `${table} ${columns.join()} ${onConflict}`;
+    const known = this.#prepared.get(name);
+    if (known) return known;
+    const statement = this.#sqlite.prepare<[(string | number | null)[]]>(
+      `INSERT INTO "${table}" (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
+       ON CONFLICT ${onConflict}`,
+    );
+    this.#prepared.set(name, statement);
+    return statement;
+  }
 }
 
-function addPrepared(
-  sqlite: BetterSqlite3.Database,
-  table: string,
-  keys: readonly string[],
-  rows: readonly Row[],
-): void {
+function insertPrepared(statements: Statements, table: string, key: string, rows: readonly Row[]): ReadonlySet<string> {
+  const columns = Object.keys(rows[0] ?? {});
+  const written = new Set<string>();
+  if (columns.length === 0) return written;
+  const insert = statements.insert(table, columns, 'DO NOTHING');
+  for (const row of rows)
+    if (insert.run(columns.map((column) => row[column] ?? null)).changes > 0) written.add(String(row[key]));
+  return written;
+}
+
+function addPrepared(statements: Statements, table: string, keys: readonly string[], rows: readonly Row[]): void {
   const columns = Object.keys(rows[0] ?? {});
   if (columns.length === 0) return;
   const counts = columns.filter((column) => !keys.includes(column));
-  const add = sqlite.prepare<Row>(
-    `INSERT INTO "${table}" (${columns.join(', ')}) VALUES (${columns.map((column) => `@${column}`).join(', ')})
-     ON CONFLICT (${keys.join(', ')}) DO UPDATE SET ${counts.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')}`,
-  );
-  for (const row of rows) add.run(row);
+  const grown = counts.map((name) => `${name} = ${name} + excluded.${name}`);
+  const add = statements.insert(table, columns, `(${keys.join(', ')}) DO UPDATE SET ${grown.join(', ')}`);
+  for (const row of rows) add.run(columns.map((column) => row[column] ?? null));
 }
 
 /** A Postgres that cannot be used, and why; without the password that its URL may hold. */

@@ -14,7 +14,7 @@ import type { MoneySums, ReceiptStore, SettledCall, UnwritableCall } from '../..
 import type { Region } from '../../core/regions.ts';
 import type { Database, Row } from './database.ts';
 import type { FreeQuotasTable, SpendingTable, Tables } from './tables.ts';
-import { addUsageSums } from './usage-sums.ts';
+import { type AlikeReceipts, addUsageSums, alike } from './usage-sums.ts';
 
 /** How long another process may hold the lock of SQLite's file before that is told as a failure. */
 const LOCK_PATIENCE_MS = 1000;
@@ -91,24 +91,24 @@ async function writeBatch(
   const written = await database.insertNew(transaction, 'receipts', 'receipt_id', rows);
   const fresh = calls.filter(({ receipt }) => written.has(receipt.receiptId));
   if (fresh.length === 0) return;
-  const receipts = fresh.map(({ receipt }) => receipt);
-  await addUsageSums(database, transaction, receipts);
-  await addSpending(database, transaction, receipts);
+  const groups = alike(fresh.map(({ receipt }) => receipt));
+  await addUsageSums(database, transaction, groups);
+  await addSpending(database, transaction, groups);
   await addFreeQuotas(transaction, fresh);
 }
 
 async function addSpending(
   database: Database,
   transaction: Transaction<Tables>,
-  receipts: readonly Receipt[],
+  groups: readonly AlikeReceipts[],
 ): Promise<void> {
   const sums = new Map<string, Row & SpendingTable>();
-  for (const { keyId, workspaceId, startedAtMs, charge } of receipts) {
-    if (charge.totalNano === 0) continue;
-    for (const period of [beijingMonthOf(startedAtMs), 'total'])
-      for (const [scope, scope_id] of [['key', keyId] as const, ['workspace', workspaceId] as const]) {
+  for (const { hourMs, receipt, counts } of groups) {
+    if (counts.charge_nano === 0) continue;
+    for (const period of [beijingMonthOf(hourMs), 'total'])
+      for (const [scope, scope_id] of [['key', receipt.keyId] as const, ['workspace', receipt.workspaceId] as const]) {
         const id = JSON.stringify([scope, scope_id, period]);
-        sums.set(id, { scope, scope_id, period, nano: (sums.get(id)?.nano ?? 0) + charge.totalNano });
+        sums.set(id, { scope, scope_id, period, nano: (sums.get(id)?.nano ?? 0) + counts.charge_nano });
       }
   }
   await database.addSums(transaction, 'spending', ['scope', 'scope_id', 'period'], inOrder(sums));
