@@ -64,6 +64,16 @@ export class AnswerText {
     this.#unshown += text;
   }
 
+  /** Characters of the last tokens will never be added: their log probabilities go with what follows. */
+  drop(characters: number): void {
+    this.#received -= characters;
+    this.#waiting = this.#waiting.map((mark) => ({
+      ...mark,
+      start: Math.min(mark.start, this.#received),
+      end: Math.min(mark.end, this.#received),
+    }));
+  }
+
   /** What of the text so far can be shown. */
   show(): ShownText {
     const { match, held } = this.#stopTexts.scan(this.#unshown);

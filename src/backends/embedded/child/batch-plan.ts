@@ -1,66 +1,101 @@
 /**
  * Which tokens the next batch computes. Pure.
  *
- * The cut decides more than the pace. llama.cpp computes attention in another way, with other rounding, from 64 tokens
- * of a sequence on, and yet another for a single one; within one way a result does not depend on the cut (measured, bit
- * for bit, on Qwen2.5 and SmolLM2). So that the same request gives the same text whether its prompt is cold or warm:
+ * The cut decides more than the pace. llama.cpp computes the attention of a piece of 64 tokens and more in one way, of a
+ * shorter one in another, and of a single token in a third; and it multiplies rows in fours, and what is left over of them
+ * one by one. All of these round differently (measured: docs/decisions/0022). So that the same request gives the same
+ * text whether its prompt is cold, warm or restored, and wherever what was kept of it ends:
  *
- * - a prompt is cut into pieces of at least 64 tokens, or not at all;
- * - its last token is computed alone, as it is when everything before it was warm;
- * - forced text is never cut.
+ * - a prompt is read in long pieces, whole multiples of 64 tokens, as far as those go, which is fastest; and what is
+ *   left of it, and forced text, in short ones of 2 to 63 tokens;
+ * - short pieces end at multiples of four of the whole, but for the last one;
+ * - a prompt that is there is computed again from the last such place on that leaves two tokens.
  *
- * Answers that are decoded together round differently from one that is decoded alone; that is the price of the batch.
+ * Beside streams a long piece may be too long a pause: then short ones are read in its place, and what was read so counts
+ * as sampled text does.
+ *
+ * Only what was sampled is computed token by token. Answers that are decoded together round differently from one that is
+ * decoded alone; that is the price of the batch.
  */
 
 /** A choice that has tokens to compute. */
 export interface BatchCandidate {
+  /** Tokens that are computed. */
+  readonly from: number;
   /** Tokens that are asked for and not computed. */
   readonly pending: number;
-  /** They end its prompt. */
-  readonly isPrompt: boolean;
+}
+
+/** From so many tokens on the attention is computed the long way. */
+export const LONG_PIECE = 64;
+/** While nobody streams; larger gains nothing and would only make a cancel or a new job wait longer. */
+export const MAX_LONG = 128;
+/** The longest short piece. */
+export const MAX_PIECE = LONG_PIECE - 1;
+/** One less, and it is computed the third way. */
+export const MIN_PIECE = 2;
+/** Rows that are multiplied together. */
+const ROWS = 4;
+
+/** The last place at or before `length` where a piece of a prompt may end. */
+export function alignedBefore(length: number): number {
+  return Math.max(0, length - (length % ROWS));
+}
+
+/** Where the last piece of a prompt may begin at the latest. */
+export function lastPieceOf(promptTokens: number): number {
+  return alignedBefore(Math.max(0, promptTokens - MIN_PIECE));
+}
+
+/** Where the long pieces of a prompt of so many tokens end. */
+export function longPartOf(promptTokens: number): number {
+  const length = promptTokens - MIN_PIECE;
+  return Math.max(0, length - (length % LONG_PIECE));
+}
+
+export interface BatchShare {
+  /** Tokens to read in this batch, of all readers together; at least 8, so that there is a piece. */
+  readonly slice: number;
+  /** Whose turn it is among readers: the one with least left, or the one who came first. */
+  readonly first: 'shortest' | 'oldest';
 }
 
 /**
- * Prompt tokens a batch holds while somebody streams. Each batch is a pause for every stream: 64 tokens are 0.3 s on
- * the 0.5B. Prompt tokens a second by slice of 512 / 128 / 64 / 32 / 16 / 8: 248 / 250 / 240 / 209 / 186 / 141 on the
- * 0.5B, 179 / 177 / 163 / 146 / 114 / 72 on the 1.5B: smaller slices would pay for smoothness with speed.
+ * How many tokens of each candidate go into the batch: one of each that is decoding, and pieces of what the others have
+ * to read. A short question need not wait until a long one is read, so the one with least left comes first; now and then
+ * it is the one who came first, so that everything ends.
  */
-export const SLICE_WHILE_STREAMING = 64;
-/** While nobody streams; larger gains nothing (see above) and would only make a cancel or a new job wait longer. */
-export const SLICE_WHILE_READING = 128;
-/** From this many tokens on the attention is computed the one way, below it the other. */
-export const MIN_SLICE = 64;
-/** Room for a long forced text; the native batch holds 512. */
-const MAX_UNCUT = 384;
-
-/**
- * How many tokens of each candidate go into the batch: one of each that is decoding, and pieces of what the others
- * need, the first come first. At least one piece is taken, so that everything ends.
- */
-export function planBatch(candidates: readonly BatchCandidate[]): number[] {
-  const slice = candidates.some(({ pending }) => pending === 1) ? SLICE_WHILE_STREAMING : SLICE_WHILE_READING;
+export function planBatch(candidates: readonly BatchCandidate[], { slice, first }: BatchShare): number[] {
+  const sizes = candidates.map(({ pending }) => (pending <= 1 ? pending : 0));
+  const readers = [...candidates.entries()].filter(([, { pending }]) => pending > 1);
+  if (first === 'shortest') readers.sort(([, a], [, b]) => a.pending - b.pending);
   let left = slice;
-  return candidates.map(({ pending, isPrompt }) => {
-    if (pending <= 1) return pending;
-    const piece = isPrompt ? promptPiece(pending - 1, slice) : Math.min(pending, MAX_UNCUT);
-    if (piece > left && left < slice) return 0;
+  for (const [index, reader] of readers) {
+    const piece = pieceOf(reader, left);
+    if (piece < MIN_PIECE) break;
+    sizes[index] = piece;
     left -= piece;
-    return piece;
-  });
+  }
+  return sizes;
 }
 
-/** A piece such that neither it nor what remains is shorter than it may be. */
-function promptPiece(tokens: number, slice: number): number {
-  if (tokens < 2 * MIN_SLICE) return tokens;
-  const remainder = tokens - slice;
-  return remainder > 0 && remainder < MIN_SLICE ? tokens - MIN_SLICE : Math.min(tokens, slice);
+/** Of at most `room` tokens, and such that it ends where it may and what remains is no single token. */
+function pieceOf({ from, pending }: BatchCandidate, room: number): number {
+  const long = Math.min(room, longPartOf(from + pending) - from);
+  if (from % LONG_PIECE === 0 && long >= LONG_PIECE) return long - (long % LONG_PIECE);
+  // What others' pace has cut into the long part is filled up, so that long pieces can follow.
+  const filling = LONG_PIECE - (from % LONG_PIECE);
+  const short = Math.min(room, long > 0 && filling >= MIN_PIECE ? Math.min(filling, MAX_PIECE) : MAX_PIECE);
+  if (pending <= short) return pending;
+  const piece = alignedBefore(from + short) - from;
+  return pending - piece < MIN_PIECE ? piece - ROWS : piece;
 }
 
 /**
  * The order in which a batch is handed over. llama.cpp computes neighbouring sequences together when the batch names
  * them in rising order, as many tokens of each as the shortest has, and everything else apart. So streams come in rising
- * order (in falling order four of them take four times as long), and nobody's prompt is made a stream's neighbour, or
- * its first token would be computed with the streams and the rest of the piece would fall short of 64.
+ * order (in falling order four of them take four times as long), and nobody's piece is made a stream's neighbour, or
+ * its first token would be computed with the streams and the rest of it perhaps alone.
  */
 export function orderBatch<Entry extends { readonly sequence: number; readonly tokens: readonly number[] }>(
   entries: readonly Entry[],

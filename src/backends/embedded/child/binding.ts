@@ -10,7 +10,14 @@
  * `dist/bindings/AddonTypes.d.ts`: these names, the argument order of `addToBatch` and `sampleToken`, and the config
  * keys of `AddonSampler.applyConfig` are all we rely on; `main.weights.test.ts` fails if one of them changed.
  */
-import { getLlama, type Llama, type LlamaContext, LlamaLogLevel, type LlamaModel } from 'node-llama-cpp';
+import {
+  getLlama,
+  getModuleVersion,
+  type Llama,
+  type LlamaContext,
+  LlamaLogLevel,
+  type LlamaModel,
+} from 'node-llama-cpp';
 
 type Opaque<Name extends string> = { readonly __opaque: Name };
 /** A parsed GBNF. */
@@ -62,6 +69,10 @@ interface NativeContext {
   disposeSequence(sequence: number): void;
   removeTokenCellsFromSequence(sequence: number, start: number, end: number): boolean;
   copySequenceStateFromOtherSequence(target: number, source: number): Promise<number>;
+  saveSequenceStateToFile(file: string, sequence: number, tokens: Uint32Array): Promise<number>;
+  loadSequenceStateFromFile(file: string, sequence: number, maxTokens: number): Promise<Uint32Array>;
+  getSequenceKvCacheMinPosition(sequence: number): number;
+  getSequenceKvCacheMaxPosition(sequence: number): number;
   setThreads(threads: number): void;
 }
 
@@ -143,6 +154,8 @@ export interface LoadedWeights {
   readonly shape: ModelShape;
   readonly tokeniser: Tokeniser;
   readonly cores: number;
+  /** Of the binding and of what it is built from. */
+  readonly engineVersion: string;
   openContext(options: { sequences: number; contextTokens: number; threads: number }): Promise<Engine>;
 }
 
@@ -156,6 +169,7 @@ export async function loadWeights(file: string, onProgress: (share: number) => v
     shape: shapeOf(model),
     tokeniser,
     cores: llama.cpuMathCores,
+    engineVersion: `${await getModuleVersion()} ${llama.llamaCppRelease.release}`,
     async openContext({ sequences, contextTokens, threads }) {
       const context = await model.createContext({
         sequences,
@@ -164,13 +178,37 @@ export async function loadWeights(file: string, onProgress: (share: number) => v
         threads,
         // A sliding window that has dropped old cells could not be trimmed back to a shorter prefix.
         swaFullCache: true,
-        // Ours is the estimate that counts (context-size.ts), and a number asked for is a number meant.
+        // Ours is the estimate that counts (core/context-memory.ts), and a number asked for is a number meant.
         ignoreMemorySafetyChecks: true,
         failedCreationRemedy: false,
       });
       return new Engine(llama, model, context);
     },
   };
+}
+
+/** What a weights file says of itself, and its vocabulary, for an engine that has the weights elsewhere. */
+export async function loadVocabulary(file: string): Promise<Pick<LoadedWeights, 'shape' | 'tokeniser' | 'cores'>> {
+  const llama = await getLlama({ build: 'never', skipDownload: true, gpu: false, logLevel: LlamaLogLevel.error });
+  const model = await llama.loadModel({ modelPath: file, vocabOnly: true });
+  const { metadata, architectureMetadata } = model.fileInfo;
+  return {
+    // Without the weights the native side does not know how long a text they were made for.
+    shape: { ...shapeOf(model), trainContextTokens: architectureMetadata.context_length ?? MIN_TRAIN_TOKENS },
+    tokeniser: tokeniserOf(nativeModelOf(model), metadata.tokenizer.ggml.tokens.length),
+    cores: llama.cpuMathCores,
+  };
+}
+
+/** Of files that do not say; no model of today was made for less. */
+const MIN_TRAIN_TOKENS = 2_048;
+
+/** What a file of cells gave. */
+export interface LoadedState {
+  readonly tokens: Uint32Array;
+  /** Above 0: some layers look back no further than a window, and the file has only what they see from its end. */
+  readonly firstPosition: number;
+  readonly lastPosition: number;
 }
 
 /** Tokens one decode may hold; our loop never builds a batch near it. */
@@ -188,6 +226,8 @@ export type DecodingEngine = Pick<
   | 'trim'
   | 'clear'
   | 'copy'
+  | 'saveState'
+  | 'loadState'
   | 'compileGrammar'
   | 'openGrammar'
   | 'setThreads'
@@ -285,6 +325,24 @@ export class Engine {
   /** Makes `target` hold what `source` holds. The cells themselves are copied when the next batch is computed. */
   async copy(target: number, source: number): Promise<void> {
     await this.#context.copySequenceStateFromOtherSequence(target, source);
+  }
+
+  /**
+   * Writes a sequence's cells to a file, with the tokens they are of. Gives the bytes written. A copy into the sequence
+   * must have been made: the file would hold what was there before.
+   */
+  saveState(file: string, sequence: number, tokens: Uint32Array): Promise<number> {
+    return this.#context.saveSequenceStateToFile(file, sequence, tokens);
+  }
+
+  /** Reads a sequence's cells from a file that is known to be whole and of these weights and settings: any other may crash. */
+  async loadState(file: string, sequence: number): Promise<LoadedState> {
+    const tokens = await this.#context.loadSequenceStateFromFile(file, sequence, this.contextTokens);
+    return {
+      tokens,
+      firstPosition: this.#context.getSequenceKvCacheMinPosition(sequence),
+      lastPosition: this.#context.getSequenceKvCacheMaxPosition(sequence),
+    };
   }
 
   /** Throws on a malformed GBNF. */

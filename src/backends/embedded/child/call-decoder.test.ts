@@ -1,4 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import {
+  callShape,
+  indexed,
+  TOOL_FORMATS,
+  type ToolFormat,
+  toolFormat,
+  writeCalls,
+} from '../../parsers/tool-formats.ts';
 import type { CallPlan, Stage } from '../engine-protocol.ts';
 import { runChoice } from './testing/choice-driver.ts';
 
@@ -151,5 +159,112 @@ describe('a call in free text', () => {
   it('is not searched for stop texts', () => {
     const run = runChoice({ stages, plan: { stopTexts: ['name', '1'] } }, ['{"name": "get_time"', '{"a":1}']);
     expect(run.pieces).toEqual(call('get_time', '{"a":1}'));
+  });
+});
+
+const CALLS = [
+  { name: 'get_time', inputText: '{"a": "x y"}' },
+  { name: 'get_weather', inputText: '{"a": "z"}' },
+];
+
+/** A plan for a family, with grammars that nobody reads. */
+function familyStages(format: ToolFormat, calls: Partial<CallPlan>, stage: Partial<Stage> = {}): readonly Stage[] {
+  const isParallel = calls.isParallel ?? false;
+  const tagged = format.input === 'json' ? undefined : { grammar: 'root ::= tagged', texts: ['a'] };
+  return stagesWith(
+    {
+      functions: functions.map((callable) => ({ ...callable, tagged })),
+      opening: callShape(format, isParallel).opening,
+      format: format.id,
+      ...calls,
+    },
+    stage,
+  );
+}
+
+/** What a model of the family samples for a call: its name, then its arguments. */
+function sampledCall(format: ToolFormat, { name, inputText }: (typeof CALLS)[number]): string[] {
+  const named = name + callShape(format, false).nameEnd;
+  if (format.input === 'json') return [named, (format.afterName.endsWith(' ') ? ' ' : '') + inputText];
+  const written = writeCalls(format, [{ name, inputText }]);
+  const from = written.indexOf(name) + name.length + format.afterName.length;
+  // Arguments between tags end where something else begins.
+  return [named, written.slice(from, written.indexOf(format.after, from)), '</'];
+}
+
+for (const format of TOOL_FORMATS) {
+  describe(`calls in the spelling of ${format.id}`, () => {
+    const [first, second] = CALLS;
+    if (!first || !second) throw new Error('no calls');
+    const expected = CALLS.flatMap(({ name, inputText }) => call(name, inputText));
+
+    it('are decoded when required, one of them', () => {
+      const run = runChoice({ stages: familyStages(format, { mode: 'required' }) }, sampledCall(format, first));
+      expect(run.pieces).toEqual(call(first.name, first.inputText));
+      expect(run.end?.reason).toBe('tool-calls');
+      // All that was fed is how the family writes it.
+      expect(writeCalls(format, [first]).startsWith(run.fed.replace(/<\/$/, ''))).toBe(true);
+    });
+
+    it('are decoded when required, several of them', () => {
+      const { next, ending } = callShape(format, true);
+      const isClosed = ending !== '';
+      const run = runChoice({ stages: familyStages(format, { mode: 'required', isParallel: true }) }, [
+        ...sampledCall(format, first),
+        // A family that closes its calls is asked whether it goes on; another goes on in free text, or ends its turn.
+        isClosed ? differenceOf(next, ending) : next,
+        ...sampledCall(format, second),
+        ...(isClosed ? [differenceOf(ending, next)] : [null]),
+      ]);
+      expect(run.pieces).toEqual(expected);
+      expect(run.end?.reason).toBe('tool-calls');
+      const written = writeCalls(format, CALLS);
+      expect(written.startsWith(run.fed.slice(0, -1))).toBe(true);
+    });
+
+    it('are found in free text, and go on as the family writes them', () => {
+      const { opening, nameEnd } = callShape(format, false);
+      const [, ...rest] = sampledCall(format, first);
+      const run = runChoice({ stages: familyStages(format, {}) }, [
+        'Well.\n',
+        opening,
+        first.name,
+        nameEnd + foundTail(format),
+        ...rest,
+      ]);
+      expect(run.pieces).toEqual([{ type: 'text', text: 'Well.' }, ...call(first.name, first.inputText)]);
+      expect(run.end?.reason).toBe('tool-calls');
+    });
+  });
+}
+
+/** How much of one text tells it from the other. */
+function differenceOf(text: string, other: string): string {
+  let length = 1;
+  while (other.startsWith(text.slice(0, length))) length++;
+  return text.slice(0, length);
+}
+
+/** What a model writes after a name's end, up to where an opening in free text is one. */
+function foundTail(format: ToolFormat): string {
+  const { nameEnd, beforeInput } = callShape(format, false);
+  return nameEnd === '"' && format.before.endsWith('{"name": "') ? '' : indexed(beforeInput, 0).trimEnd();
+}
+
+describe('tags of another family than the plan’s', () => {
+  it('are text: nothing would hold what stands between them', () => {
+    const run = runChoice({ stages: familyStages(toolFormat('hermes'), {}) }, ['<function=', 'get_time>', 'x', null]);
+    expect(run.pieces).toEqual([{ type: 'text', text: '<function=get_time>x' }]);
+  });
+
+  it('and a limit between tags leaves what is there', () => {
+    const stages = familyStages(toolFormat('glm'), { mode: 'required' }, { maxTokens: 3 });
+    const run = runChoice({ stages }, ['get_time\n', '<arg_key>a</arg_key>\n<arg_value>', 'so far']);
+    expect(run.pieces).toEqual([
+      { type: 'call-start', name: 'get_time' },
+      { type: 'call-input', text: '{"a": "so far' },
+      { type: 'call-end', isValidJson: false },
+    ]);
+    expect(run.end?.reason).toBe('length');
   });
 });

@@ -3,14 +3,19 @@
  *
  *     required   opening is forced → name ↦ grammar of the names → arguments ↦ their grammar → next
  *     auto       the opening was found in free text with its name → arguments ↦ their grammar → next
- *     next       one call only: the end · array: `]` ends, `,` begins another · else: back to free text
+ *     next       one call only: the end · a family that closes its calls: the model ends or goes on · else: free text
+ *
+ * What is forced where is the family's (`parsers/tool-formats.ts`); a call that was found as loose JSON goes on as it
+ * began.
  */
 
 import { isJson } from '../../../core/json.ts';
+import { TaggedInput } from '../../parsers/tagged-input.ts';
 import type { ToolCallOpening } from '../../parsers/tool-call-opening.ts';
+import { type CallShape, callShape, indexed, type ToolFormat, toolFormat } from '../../parsers/tool-formats.ts';
 import type { CallableFunction, CallPlan, Piece } from '../engine-protocol.ts';
 import type { Grammar, GrammarState } from './binding.ts';
-import { ARRAY_GRAMMAR, argumentsGrammar, jsonText, namesGrammar } from './grammars.ts';
+import { argumentsGrammar, eitherGrammar, namesGrammar, speltNames, taggedGrammar } from './grammars.ts';
 import { JsonPosition } from './json-position.ts';
 
 /** Makes the state of a grammar at its beginning. */
@@ -21,15 +26,13 @@ export type CallStep =
   | { readonly kind: 'continue' }
   /** Text to feed before the next token is sampled. */
   | { readonly kind: 'force'; readonly text: string }
-  /** The call is over and free text follows: another call may open. */
-  | { readonly kind: 'free' }
+  /** The call is over and free text follows, `text` first: another call may open. */
+  | { readonly kind: 'free'; readonly text: string }
   /** All calls are over. */
   | { readonly kind: 'end' };
 
 /** A model that makes the same call this often in one answer is going round in circles. */
 const MAX_SAME_CALLS = 3;
-/** After the comma between the calls of an array. */
-const NEXT_CALL_OPENING = ' {"name": "';
 
 type State =
   | { readonly kind: 'name'; text: string; readonly grammar: GrammarState }
@@ -37,25 +40,29 @@ type State =
       readonly kind: 'arguments';
       readonly name: string;
       text: string;
-      readonly position: JsonPosition;
+      readonly input: ArgumentsReader;
       readonly grammar: GrammarState;
     }
-  | { readonly kind: 'between'; readonly grammar: GrammarState }
+  | { readonly kind: 'between'; text: string; readonly grammar: GrammarState }
   | { readonly kind: 'idle' };
 
 export class CallDecoder {
   readonly #plan: CallPlan;
+  readonly #format: ToolFormat;
   readonly #openGrammar: OpenGrammar;
   readonly #emit: (piece: Piece) => void;
   readonly #seen = new Map<string, number>();
+  #calls = 0;
   #state: State = { kind: 'idle' };
-  /** What closes the object around name and arguments; in an array this is forced after each call. */
-  #closing = '}';
-  #isArray = false;
-  #argumentsKey = ', "arguments":';
+  /** Where the call under way goes on: the family's spelling, or that in which it was found. */
+  #shape: CallShape;
+  #isTagged: boolean;
 
   constructor(plan: CallPlan, openGrammar: OpenGrammar, emit: (piece: Piece) => void) {
     this.#plan = plan;
+    this.#format = toolFormat(plan.format ?? 'fenced-json');
+    this.#shape = callShape(this.#format, plan.isParallel);
+    this.#isTagged = this.#format.input !== 'json';
     this.#openGrammar = openGrammar;
     this.#emit = emit;
   }
@@ -65,14 +72,14 @@ export class CallDecoder {
     return this.#state.kind === 'idle' ? undefined : this.#state.grammar;
   }
 
-  /** Where the arguments stand, for closing them in time. */
+  /** Where the arguments stand, for closing them in time; arguments between tags are not. */
   get position(): JsonPosition | undefined {
-    return this.#state.kind === 'arguments' ? this.#state.position : undefined;
+    return this.#state.kind === 'arguments' ? this.#state.input.position : undefined;
   }
 
   /** At least one call has been made whole. */
   get hasCalls(): boolean {
-    return this.#seen.size > 0;
+    return this.#calls > 0;
   }
 
   /** A call is open that has to be ended by `cut`, or its name is still being chosen. */
@@ -82,18 +89,23 @@ export class CallDecoder {
 
   /** Begins a required call. Gives the text to force; it may hold the name when there is no choice. */
   beginRequired(): string {
-    this.#isArray = this.#plan.isParallel;
     return this.#plan.opening + this.#beginName();
   }
 
-  /** Begins the call that was found in free text. Gives what to force after the name's closing quote. */
+  /** Begins the call that was found in free text. Gives what to force after what was found. */
   beginFound(opening: ToolCallOpening): string {
-    const bracket = opening.closing.indexOf(']');
-    this.#isArray = opening.isArray;
-    this.#closing = bracket < 0 ? opening.closing : opening.closing.slice(0, bracket);
-    // The model goes on as it began: on a new line if each key has one, with its own quotes.
-    const indent = /\{(\s+)["']?\w+["']?\s*:[^{]*$/.exec(opening.raw)?.[1] ?? ' ';
-    this.#argumentsKey = `,${indent}${opening.quote}arguments${opening.quote}:`;
+    if (opening.format) {
+      this.#shape = callShape(opening.format, this.#plan.isParallel);
+      this.#isTagged = opening.format.input !== 'json';
+      this.#beginArguments(opening.name);
+      // What was found ends with the last visible mark before the arguments.
+      const { afterName } = opening.format;
+      return afterName.trim() === '' ? '' : afterName.slice(afterName.trimEnd().length);
+    }
+    this.#isTagged = false;
+    // The family's own word for the arguments, where it spells calls as JSON.
+    const key = /"(\w+)": $/.exec(this.#format.afterName)?.[1] ?? 'arguments';
+    this.#shape = foundShape(opening, key);
     return this.#beginArguments(opening.name);
   }
 
@@ -105,10 +117,7 @@ export class CallDecoder {
       case 'arguments':
         return this.#readArguments(state, text);
       case 'between':
-        if (text.includes(']')) return this.#end();
-        return text.includes(',')
-          ? { kind: 'force', text: NEXT_CALL_OPENING + this.#beginName() }
-          : { kind: 'continue' };
+        return this.#readBetween(state, text);
       case 'idle':
         return { kind: 'end' };
     }
@@ -116,53 +125,73 @@ export class CallDecoder {
 
   /** A limit ends the answer here. */
   cut(): void {
-    if (this.#state.kind === 'arguments') this.#emit({ type: 'call-end', isValidJson: isJson(this.#state.text) });
+    if (this.#state.kind === 'arguments') {
+      const rest = this.#state.input.cut();
+      if (rest !== '') this.#emit({ type: 'call-input', text: rest });
+      this.#emit({ type: 'call-end', isValidJson: isJson(this.#state.text + rest) });
+    }
     this.#state = { kind: 'idle' };
   }
 
   #beginName(): string {
-    this.#closing = '}';
-    this.#argumentsKey = ', "arguments":';
-    const [only, ...others] = this.#plan.functions;
-    if (only !== undefined && others.length === 0) return `${jsonText(only.name)}"${this.#beginArguments(only.name)}`;
+    const [only, ...others] = speltNames(this.#plan);
+    if (only !== undefined && others.length === 0) return only.spelt + this.#beginArguments(only.name);
     this.#state = { kind: 'name', text: '', grammar: this.#openGrammar(namesGrammar(this.#plan)) };
     return '';
   }
 
   #readName(state: Extract<State, { kind: 'name' }>, text: string): CallStep {
     state.text += text;
-    const chosen = this.#plan.functions.find(({ name }) => state.text === `${jsonText(name)}"`);
+    const chosen = speltNames(this.#plan).find(({ spelt }) => state.text === spelt);
     if (chosen === undefined) return { kind: 'continue' };
     return { kind: 'force', text: this.#beginArguments(chosen.name) };
   }
 
   #beginArguments(name: string): string {
-    const grammar = this.#openGrammar(argumentsGrammar(this.#functionNamed(name)));
-    this.#state = { kind: 'arguments', name, text: '', position: new JsonPosition(), grammar };
+    const callable = this.#functionNamed(name);
+    const tagged = this.#isTagged ? callable.tagged : undefined;
+    const grammar = this.#openGrammar(tagged ? taggedGrammar(tagged) : argumentsGrammar(callable));
+    const { input } = this.#format;
+    const reader =
+      tagged && input !== 'json'
+        ? taggedReader(new TaggedInput(input, (key) => (tagged.texts.includes(key) ? 'text' : 'json')))
+        : jsonReader();
+    this.#state = { kind: 'arguments', name, text: '', input: reader, grammar };
     this.#emit({ type: 'call-start', name });
-    return this.#argumentsKey;
+    return indexed(this.#shape.beforeInput, this.#calls);
   }
 
   #readArguments(state: Extract<State, { kind: 'arguments' }>, text: string): CallStep {
-    const input = state.text === '' ? text.trimStart() : text;
-    if (input !== '') this.#emit({ type: 'call-input', text: input });
-    state.text += input;
-    state.position.push(input);
-    if (!state.position.isWhole) return { kind: 'continue' };
+    const { json, isWhole, rest } = state.input.push(text);
+    if (json !== '') this.#emit({ type: 'call-input', text: json });
+    state.text += json;
+    if (!isWhole) return { kind: 'continue' };
     this.#emit({ type: 'call-end', isValidJson: isJson(state.text) });
-    return this.#afterCall(`${state.name} ${state.text}`);
+    return this.#afterCall(`${state.name} ${state.text}`, rest);
   }
 
-  #afterCall(call: string): CallStep {
+  /** `begun` is what the model has written already of what follows the arguments. */
+  #afterCall(call: string, begun: string): CallStep {
+    this.#calls++;
     const times = (this.#seen.get(call) ?? 0) + 1;
     this.#seen.set(call, times);
     if (!this.#plan.isParallel || times >= MAX_SAME_CALLS) return this.#end();
-    if (!this.#isArray) {
+    const { after, next, ending } = this.#shape;
+    const text = after.startsWith(begun) ? after.slice(begun.length) : '';
+    if (ending === '') {
       this.#state = { kind: 'idle' };
-      return { kind: 'free' };
+      return { kind: 'free', text };
     }
-    this.#state = { kind: 'between', grammar: this.#openGrammar(ARRAY_GRAMMAR) };
-    return { kind: 'force', text: this.#closing };
+    this.#state = { kind: 'between', text: '', grammar: this.#openGrammar(eitherGrammar(next, ending)) };
+    return { kind: 'force', text };
+  }
+
+  #readBetween(state: Extract<State, { kind: 'between' }>, text: string): CallStep {
+    state.text += text;
+    const { next, ending } = this.#shape;
+    const mayGoOn = next.startsWith(state.text);
+    if (mayGoOn && ending.startsWith(state.text)) return { kind: 'continue' };
+    return mayGoOn ? { kind: 'force', text: next.slice(state.text.length) + this.#beginName() } : this.#end();
   }
 
   #end(): CallStep {
@@ -175,4 +204,55 @@ export class CallDecoder {
     if (callable === undefined) throw new Error(`no function ${name} was declared`);
     return callable;
   }
+}
+
+/** The spelling of a call that was found as JSON, whatever its family: the model goes on as it began. */
+function foundShape(opening: ToolCallOpening, key: string): CallShape {
+  const { closing, quote, isArray, raw } = opening;
+  const bracket = closing.indexOf(']');
+  // On a new line if each key has one, with its own quotes.
+  const indent = /\{(\s+)["']?\w+["']?\s*:[^{]*$/.exec(raw)?.[1] ?? ' ';
+  return {
+    opening: '',
+    nameEnd: '"',
+    beforeInput: `,${indent}${quote}${key}${quote}:`,
+    // Outside an array the model closes what it opened by itself, and may open another.
+    after: isArray ? closing.slice(0, bracket) : '',
+    next: ', {"name": "',
+    ending: isArray ? ']' : '',
+  };
+}
+
+/** Arguments as they are decoded, whatever their spelling, and the JSON text they give. */
+interface ArgumentsReader {
+  push(text: string): { readonly json: string; readonly isWhole: boolean; readonly rest: string };
+  /** What is held back and can be told when a limit cuts them. */
+  cut(): string;
+  readonly position: JsonPosition | undefined;
+}
+
+function jsonReader(): ArgumentsReader {
+  const position = new JsonPosition();
+  let isFirst = true;
+  return {
+    position,
+    push: (text) => {
+      const json = isFirst ? text.trimStart() : text;
+      if (json !== '') isFirst = false;
+      position.push(json);
+      return { json, isWhole: position.isWhole, rest: '' };
+    },
+    cut: () => '',
+  };
+}
+
+function taggedReader(input: TaggedInput): ArgumentsReader {
+  return {
+    position: undefined,
+    push: (text) => {
+      const { json, isComplete, rest } = input.push(text);
+      return { json, isWhole: isComplete, rest };
+    },
+    cut: () => input.end(true),
+  };
 }

@@ -6,8 +6,11 @@
  * only the first half of a token is wanted, that half is fed in its place and nothing has to be taken back.
  */
 import type { TokenLogprob } from '../../../core/events.ts';
+import { MarkScanner, type ScannedPart } from '../../parsers/thinking-marks.ts';
 import { createOpeningDetector, type OpeningDetector } from '../../parsers/tool-call-opening.ts';
+import { isCallMark } from '../../parsers/tool-formats.ts';
 import type { ChoiceCounts, DecodePlan, EngineEndReason, Piece, Stage } from '../engine-protocol.ts';
+import { AnswerGuard } from './answer-guard.ts';
 import { AnswerText, type ShownText } from './answer-text.ts';
 import type { GrammarState } from './binding.ts';
 import { CallDecoder, type CallStep, type OpenGrammar } from './call-decoder.ts';
@@ -50,22 +53,29 @@ export interface DecoderContext {
 const CLOSING_RESERVE = 48;
 /** Each open bracket needs a token of its own in the worst case, and a string its quote, a key its value. */
 const CLOSING_RESERVE_BESIDE_DEPTH = 6;
+/** Of what is left of a sequence, reasoning takes this much at most: an answer still has to fit. */
+const REASONING_SHARE = 0.75;
 /** What may stand after a call in free text without being an answer: the rest of its spelling. */
-const AFTER_CALL = /^(?:\s|[`}\],;]|<\/?\w+>|\.json)*(?:<\/?\w*|\.j?s?o?)?$/;
-/** Control tokens that are part of how a call is spelt, in files that mark them as control. */
-const CALL_TAG = /^<\/?\w+>$/;
+const AFTER_CALL = /^(?:\s|[`}\],;]|<[^<>\s]+>|\.json)*(?:<[^<>\s]*|\.j?s?o?)?$/;
 
 type Phase =
-  | { readonly kind: 'reasoning'; readonly until: StopTexts; unshown: string }
+  | {
+      readonly kind: 'reasoning';
+      readonly until: StopTexts;
+      /** Finds marks that open what is open already. */
+      readonly strays: MarkScanner | undefined;
+      unshown: string;
+    }
   | {
       readonly kind: 'text';
       readonly answer: AnswerText;
+      readonly guard: AnswerGuard | undefined;
       readonly detector: OpeningDetector | undefined;
       readonly grammar: GrammarState | undefined;
       readonly position: JsonPosition | undefined;
     }
   | { readonly kind: 'calls' }
-  | { readonly kind: 'after-call'; readonly detector: OpeningDetector; text: string };
+  | { readonly kind: 'after-call'; readonly detector: OpeningDetector; text: string; hasBegun: boolean };
 
 const NO_STAGE: Stage = { kind: 'answer', opening: '' };
 const NO_TOKENS: ReadonlySet<number> = new Set();
@@ -82,6 +92,8 @@ export class ChoiceDecoder {
   /** Tokens in the sequence once all that was asked to be fed is fed. */
   #position: number;
   #stageTokens = 0;
+  /** Tokens that this stage may take of the sequence. */
+  #stageRoom = Number.POSITIVE_INFINITY;
   #output = 0;
   #reasoning = 0;
   #wasSteered = false;
@@ -155,30 +167,55 @@ export class ChoiceDecoder {
       return this.#feed([token]);
     }
     const excess = phase.unshown.length - match.index - match.text.length;
-    this.#showReasoning(phase, match.index);
-    phase.unshown = '';
+    phase.unshown = phase.unshown.slice(0, match.index);
+    this.#showAllReasoning(phase);
     return this.#nextStage('until', this.#withoutTail(token, text, excess));
   }
 
   #showReasoning(phase: Extract<Phase, { kind: 'reasoning' }>, length: number): void {
     const text = phase.unshown.slice(0, length);
     phase.unshown = phase.unshown.slice(length);
+    this.#emitReasoning(phase.strays?.push(text) ?? [{ type: 'text', text }]);
+  }
+
+  #showAllReasoning(phase: Extract<Phase, { kind: 'reasoning' }>): void {
+    this.#showReasoning(phase, phase.unshown.length);
+    this.#emitReasoning(phase.strays?.end() ?? []);
+  }
+
+  #emitReasoning(parts: readonly ScannedPart[]): void {
+    const text = parts.map((part) => (part.type === 'text' ? part.text : '')).join('');
     if (text !== '') this.#emit({ type: 'reasoning', text });
   }
 
   #readText(phase: Extract<Phase, { kind: 'text' }>, token: number, text: string): Move {
-    const read = phase.detector?.push(text) ?? { text, rest: '' };
+    const guarded = phase.guard?.push(text) ?? { text, dropped: 0, excess: undefined };
+    phase.answer.drop(guarded.dropped);
+    const read = phase.detector?.push(guarded.text) ?? { text: guarded.text, rest: '' };
     phase.answer.add(read.text);
     const shown = read.opening === undefined ? phase.answer.show() : phase.answer.finishBeforeCall();
     this.#show(shown);
     if (shown.stop !== undefined) return { kind: 'end', reason: 'stop-text', stopText: shown.stop };
-    if (read.opening === undefined || this.#calls === undefined) return this.#feed([token]);
+    if (read.opening === undefined || this.#calls === undefined) {
+      return guarded.excess === undefined ? this.#feed([token]) : this.#closeThought(token, text, guarded.excess);
+    }
     this.#phase = { kind: 'calls' };
-    return this.#beginFoundCall(token, text, read.rest.length, this.#calls.beginFound(read.opening));
+    const excess = read.rest.length + (phase.guard?.heldLength ?? 0);
+    return this.#beginFoundCall(token, text, excess, this.#calls.beginFound(read.opening));
+  }
+
+  /** The model begins to think again, which its budget did not allow: the thought is over before it began. */
+  #closeThought(token: number, text: string, excess: number): Move {
+    this.#detokenizer.reset();
+    const closing = this.#tokenise(this.#stage.marks?.closing ?? '');
+    return this.#feed([...this.#withoutTail(token, text, excess), ...closing]);
   }
 
   #readAfterCall(phase: Extract<Phase, { kind: 'after-call' }>, token: number, text: string): Move {
-    const read = phase.detector.push(text);
+    // What some families write between two calls; the next one begins as on a line of its own.
+    const visible = phase.hasBegun ? text : text.replace(/^[\s;,]+/, '');
+    phase.hasBegun ||= visible !== '';
+    const read = phase.detector.push(visible);
     phase.text += read.text;
     if (!AFTER_CALL.test(phase.text)) return { kind: 'end', reason: 'tool-calls' };
     if (read.opening === undefined || this.#calls === undefined) return this.#feed([token]);
@@ -203,8 +240,8 @@ export class ChoiceDecoder {
       case 'end':
         return { kind: 'end', reason: 'tool-calls' };
       case 'free':
-        this.#phase = { kind: 'after-call', detector: this.#newDetector(), text: '' };
-        return this.#feed(tokens);
+        this.#phase = { kind: 'after-call', detector: this.#newDetector(), text: '', hasBegun: false };
+        return this.#feed([...tokens, ...this.#tokenise(step.text)]);
     }
   }
 
@@ -212,7 +249,7 @@ export class ChoiceDecoder {
   #endOfGeneration(): Move {
     this.#detokenizer.reset();
     if (this.#phase.kind === 'reasoning') {
-      this.#showReasoning(this.#phase, this.#phase.unshown.length);
+      this.#showAllReasoning(this.#phase);
       return this.#nextStage('end', []);
     }
     return this.#finish(this.#phase.kind === 'text' && this.#wasSteered ? 'length' : 'stop');
@@ -220,7 +257,7 @@ export class ChoiceDecoder {
 
   #atLimit(tokens: readonly number[]): Move {
     if (this.#phase.kind !== 'reasoning' || this.#totalLeft() <= 0) return this.#finish('length');
-    this.#showReasoning(this.#phase, this.#phase.unshown.length);
+    this.#showAllReasoning(this.#phase);
     // The token that was just read is in `tokens`, already counted into the position.
     this.#position -= tokens.length;
     return this.#nextStage('budget', tokens);
@@ -231,10 +268,11 @@ export class ChoiceDecoder {
     const phase = this.#phase;
     switch (phase.kind) {
       case 'reasoning':
-        this.#showReasoning(phase, phase.unshown.length);
+        this.#showAllReasoning(phase);
         return { kind: 'end', reason };
       case 'text': {
-        phase.answer.add(phase.detector?.flush() ?? '');
+        const held = phase.guard?.flush() ?? '';
+        phase.answer.add(phase.detector ? phase.detector.push(held).text + phase.detector.flush() : held);
         const shown = phase.answer.finish();
         this.#show(shown);
         return shown.stop === undefined
@@ -262,6 +300,9 @@ export class ChoiceDecoder {
       ended = 'budget';
       this.#stage = stage;
       this.#stageTokens = 0;
+      const isFollowed = this.#stageIndex + 1 < this.#plan.stages.length;
+      const left = this.#context.contextTokens - this.#position;
+      this.#stageRoom = isFollowed ? Math.max(1, Math.floor(left * REASONING_SHARE)) : Number.POSITIVE_INFINITY;
       if (stage.kind === 'answer' || stage.maxTokens !== 0) break;
     }
     this.#detokenizer.reset();
@@ -273,7 +314,9 @@ export class ChoiceDecoder {
   /** Sets the phase up. Gives what is forced after the stage's opening. */
   #enterStage(stage: Stage): string {
     if (stage.kind === 'reasoning') {
-      this.#phase = { kind: 'reasoning', until: new StopTexts(stage.until ?? []), unshown: '' };
+      const { marks } = stage;
+      const strays = marks && new MarkScanner(marks, true);
+      this.#phase = { kind: 'reasoning', until: new StopTexts(stage.until ?? []), strays, unshown: '' };
       return '';
     }
     const { calls } = stage;
@@ -286,8 +329,11 @@ export class ChoiceDecoder {
     }
     this.#endTokens = this.#tokensOf(stage.endTexts);
     const { stopTexts, stopTokens } = this.#plan;
+    // A grammar lets no thought begin, and what its texts spell is the caller's.
+    const isGuarded = stage.marks !== undefined && (stage.grammar === undefined || stage.isProse === true);
     this.#phase = {
       kind: 'text',
+      guard: isGuarded && stage.marks ? new AnswerGuard(stage.marks) : undefined,
       answer: new AnswerText({ stopTexts, stopTokens, holdsWhiteSpace: calls !== undefined }),
       detector: calls === undefined ? undefined : this.#newDetector(),
       grammar: stage.grammar === undefined ? undefined : this.#context.openGrammar(stageGrammar(stage.grammar, calls)),
@@ -304,7 +350,10 @@ export class ChoiceDecoder {
   }
 
   #newDetector(): OpeningDetector {
-    return createOpeningDetector(this.#stage.calls?.functions.map(({ name }) => name) ?? []);
+    const { calls } = this.#stage;
+    const names = calls?.functions.map(({ name }) => name) ?? [];
+    // Only the family that the plan was made for comes with grammars for its tags.
+    return createOpeningDetector(names, ({ id, input }) => input === 'json' || id === calls?.format);
   }
 
   #feed(tokens: readonly number[]): Move {
@@ -337,7 +386,7 @@ export class ChoiceDecoder {
   }
 
   #stageLeft(): number {
-    return (this.#stage.maxTokens ?? Number.POSITIVE_INFINITY) - this.#stageTokens;
+    return Math.min(this.#stage.maxTokens ?? Number.POSITIVE_INFINITY, this.#stageRoom) - this.#stageTokens;
   }
 
   #totalLeft(): number {
@@ -369,10 +418,12 @@ export class ChoiceDecoder {
     const { vocabulary } = this.#context;
     const control = vocabulary.controlText(token);
     if (control === undefined) return vocabulary.bytes(token);
+    const { marks, until = [], calls } = this.#stage;
     const isAwaited =
-      this.#stage.kind === 'reasoning'
-        ? this.#stage.until?.some((until) => until.includes(control)) === true
-        : this.#stage.calls?.mode === 'auto' && CALL_TAG.test(control);
+      until.some((each) => each.includes(control)) ||
+      marks?.opens.includes(control) === true ||
+      marks?.closes.includes(control) === true ||
+      (calls !== undefined && isCallMark(control));
     return isAwaited ? new TextEncoder().encode(control) : vocabulary.bytes(token);
   }
 

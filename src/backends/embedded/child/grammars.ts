@@ -1,11 +1,14 @@
 /** The grammars decoding is held to: those of the plan, and what the child puts around them. */
-import type { CallableFunction, CallPlan } from '../engine-protocol.ts';
+import { callShape, toolFormat } from '../../parsers/tool-formats.ts';
+import type { CallableFunction, CallPlan, TaggedArguments } from '../engine-protocol.ts';
 import type { Grammar } from './binding.ts';
 
 const ROOT = 'root';
 
-/** Between two calls of an array. */
-export const ARRAY_GRAMMAR: Grammar = { gbnf: 'root ::= "]" | ","', root: ROOT };
+/** After a call of several: the next one, or the end. */
+export function eitherGrammar(one: string, other: string): Grammar {
+  return { gbnf: `root ::= ${gbnfLiteral(one)} | ${gbnfLiteral(other)}`, root: ROOT };
+}
 
 /**
  * Arguments after `"arguments":`. One blank may come first: it belongs to the model's own token, and forced apart it
@@ -15,9 +18,20 @@ export function argumentsGrammar({ argumentsGrammar }: CallableFunction): Gramma
   return { gbnf: `${argumentsGrammar}\nroot-after-blank ::= " "? root\n`, root: 'root-after-blank' };
 }
 
-/** A declared name and the quote that closes it. */
+/** Arguments between tags. */
+export function taggedGrammar({ grammar }: TaggedArguments): Grammar {
+  return { gbnf: grammar, root: ROOT };
+}
+
+/** A declared name and what ends it. */
 export function namesGrammar(plan: CallPlan): Grammar {
   return { gbnf: `root ::= ${nameRule(plan)}`, root: ROOT };
+}
+
+/** The names as this plan's family writes them, each with what ends it. */
+export function speltNames(plan: CallPlan): readonly { readonly name: string; readonly spelt: string }[] {
+  const { nameEnd } = callShape(toolFormat(plan.format ?? 'fenced-json'), plan.isParallel);
+  return plan.functions.map(({ name }) => ({ name, spelt: (nameEnd === '"' ? jsonText(name) : name) + nameEnd }));
 }
 
 /** A whole stage: its own grammar, or, where functions may be called instead, the beginning of a call. */
@@ -32,8 +46,10 @@ export function jsonText(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }
 
-function nameRule({ functions }: CallPlan): string {
-  return functions.map(({ name }) => gbnfLiteral(`${jsonText(name)}"`)).join(' | ');
+function nameRule(plan: CallPlan): string {
+  return speltNames(plan)
+    .map(({ spelt }) => gbnfLiteral(spelt))
+    .join(' | ');
 }
 
 function gbnfLiteral(text: string): string {

@@ -1,5 +1,6 @@
 /** One `generate` and its choices, as the scheduler keeps them. */
-import type { ChoiceCounts, DecodePlan, JobTimings } from '../engine-protocol.ts';
+import type { CacheReport, ChoiceCounts, DecodePlan, JobTimings } from '../engine-protocol.ts';
+import type { TokenMark } from './cache-blocks.ts';
 import type { ChoiceDecoder, Move } from './choice-decoder.ts';
 import type { ChoiceSampler } from './sampling.ts';
 import type { Sequence } from './sequences.ts';
@@ -25,6 +26,10 @@ export class Job {
   readonly base: readonly number[];
   /** What the first stages decided before anything was sampled; `end` when a limit allows no token at all. */
   readonly firstMove: Move;
+  /** Of an explicit plan. */
+  readonly marks: readonly TokenMark[];
+  /** What they found and will add; set when the job is accepted. */
+  cacheReport: CacheReport | undefined;
   isEnded = false;
   startedChoices = 0;
   endedChoices = 0;
@@ -33,12 +38,29 @@ export class Job {
   #firstTokenMs: number | undefined;
   readonly #counts = new Map<number, ChoiceCounts>();
 
-  constructor(id: string, plan: DecodePlan, prompt: readonly number[], firstMove: Move) {
+  constructor(
+    id: string,
+    plan: DecodePlan,
+    prompt: readonly number[],
+    firstMove: Move,
+    marks: readonly TokenMark[] = [],
+  ) {
     this.id = id;
     this.plan = plan;
     this.prompt = prompt;
     this.firstMove = firstMove;
+    this.marks = marks;
     this.base = firstMove.kind === 'feed' ? [...prompt, ...firstMove.tokens] : prompt;
+  }
+
+  /** Whose warm and stored tokens it may use. */
+  get namespace(): string {
+    return this.plan.cache?.namespace ?? '';
+  }
+
+  /** What it computes may be put on disk, and what is there may be used. */
+  get usesDisk(): boolean {
+    return this.plan.cache !== undefined && this.plan.cache.mode !== 'off';
   }
 
   promptRead(): void {

@@ -2,12 +2,17 @@
  * The engine child's entry: loads the weights, then serves `engine-protocol.ts` over IPC until the parent goes.
  * A process of its own, because a crash in native code must not take the server along.
  */
+import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { autoContextTokens, contextBytesPerToken } from '../../../core/context-memory.ts';
 import type { EngineOptions, FromEngine, ToEngine, WeightsFacts } from '../engine-protocol.ts';
 import { type Engine, type LoadedWeights, loadWeights } from './binding.ts';
+import { CacheBlocks } from './cache-blocks.ts';
 import { closingBiasOf } from './closing-bias.ts';
-import { autoContextTokens } from './context-size.ts';
+import { PrefixCache } from './prefix-cache.ts';
 import { Scheduler } from './scheduler.ts';
+import { StateFiles } from './state-files.ts';
+import { computeWeightsDigest, fingerprintOf, knownWeightsDigest } from './state-fingerprint.ts';
 import { ThreadGovernor } from './thread-governor.ts';
 import { ModelVocabulary } from './vocabulary.ts';
 
@@ -33,12 +38,15 @@ async function main(): Promise<void> {
   const governor = new ThreadGovernor(threads, await singleThreadMs(engine, threads));
   const vocabulary = new ModelVocabulary(weights.tokeniser);
   const closing = closingBiasOf(vocabulary);
-  const scheduler = new Scheduler({ engine, vocabulary, closing, sequences: options.sequences, governor, send });
-  process.on('message', (message: ToEngine) => receive(scheduler, message));
+  const blocks = new CacheBlocks();
+  const cache = await openCache(options, weights, engine, blocks);
+  const { sequences } = options;
+  const scheduler = new Scheduler({ engine, vocabulary, closing, sequences, governor, blocks, cache, send });
+  process.on('message', (message: ToEngine) => receive(scheduler, governor, message));
   send({ type: 'ready', facts: factsOf(weights, vocabulary, engine, options) });
 }
 
-function receive(scheduler: Scheduler, message: ToEngine): void {
+function receive(scheduler: Scheduler, governor: ThreadGovernor, message: ToEngine): void {
   switch (message.type) {
     case 'generate':
       scheduler.generate(message.jobId, message.plan);
@@ -52,12 +60,61 @@ function receive(scheduler: Scheduler, message: ToEngine): void {
     case 'tokenise':
       scheduler.tokenise(message.askId, message.text);
       return;
+    case 'cache-report':
+      scheduler.reportCache(message.askId);
+      return;
+    case 'cache-clear':
+      scheduler.clearCache(message.askId);
+      return;
+    case 'share':
+      governor.share(message.engines);
+      return;
     case 'shutdown':
       void scheduler.shutdown().finally(() => process.exit(0));
       return;
     default:
       message satisfies never;
   }
+}
+
+/** The prefixes on disk. With weights that were never hashed they are there a moment later than the engine is. */
+async function openCache(
+  options: EngineOptions,
+  weights: LoadedWeights,
+  engine: Engine,
+  blocks: CacheBlocks,
+): Promise<PrefixCache | undefined> {
+  if (options.cache === undefined) return undefined;
+  const { folder, maxBytes, maxAgeMs, minTokens, template = '' } = options.cache;
+  // What is written holds prompts.
+  process.umask(0o077);
+  const bytesPerToken = contextBytesPerToken(weights.shape);
+  const cache = new PrefixCache({
+    engine,
+    blocks,
+    maxBytes,
+    maxAgeMs,
+    minTokens,
+    bytesPerToken,
+    now: Date.now,
+    newId: randomUUID,
+    complain,
+  });
+  const open = (weightsDigest: string): Promise<void> => {
+    const { engineVersion } = weights;
+    const facts = { weightsDigest, engineVersion, sequences: options.sequences, template };
+    return cache.open(new StateFiles(folder, fingerprintOf(facts)));
+  };
+  const notKept = (error: unknown): void => complain(`prefixes are not kept: ${String(error)}`);
+  const known = await knownWeightsDigest(options.weightsFile, folder).catch(() => undefined);
+  if (known === undefined) void computeWeightsDigest(options.weightsFile, folder).then(open).catch(notKept);
+  else await open(known).catch(notKept);
+  return cache;
+}
+
+/** The parent logs what is written here. */
+function complain(complaint: string): void {
+  process.stderr.write(`${complaint}\n`);
 }
 
 /** Tells of the loading by whole per cents. */

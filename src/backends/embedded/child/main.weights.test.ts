@@ -1,4 +1,4 @@
-/** The real child with real weights, over IPC. Small weights are enough: what is tested is ours, not the model's wit. */
+/** The real children with real weights, over IPC: the same is promised of both engines. Small weights are enough: what is tested is ours, not the model's wit. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,10 +6,31 @@ import type { DecodePlan, EngineOptions, EngineSampling, FromEngine, Stage } fro
 import { ForkedEngine, type JobSeen } from './testing/forked-engine.ts';
 
 const WEIGHTS = process.env.ATELIER_TEST_WEIGHTS;
-const REASON = WEIGHTS === undefined ? ' (skipped: ATELIER_TEST_WEIGHTS names no weights file)' : '';
+const LLAMA_SERVER = process.env.ATELIER_TEST_LLAMA_SERVER;
 
 /** One thread: several that have to share their cores with other work wait for each other in loops, 50 times slower. */
 const OPTIONS: EngineOptions = { weightsFile: WEIGHTS ?? '', sequences: 4, contextTokens: 2048, threads: 1 };
+
+interface EngineUnderTest {
+  readonly name: string;
+  readonly options: EngineOptions;
+  readonly skipReason: string | undefined;
+}
+
+const noWeights = WEIGHTS === undefined ? 'ATELIER_TEST_WEIGHTS names no weights file' : undefined;
+const noServer = LLAMA_SERVER === undefined ? 'ATELIER_TEST_LLAMA_SERVER names no llama-server' : undefined;
+const ENGINES: readonly EngineUnderTest[] = [
+  { name: 'the engine child', options: OPTIONS, skipReason: noWeights },
+  {
+    name: 'the child with a llama-server',
+    options: { ...OPTIONS, llamaServer: { binary: LLAMA_SERVER ?? '' } },
+    skipReason: noWeights ?? noServer,
+  },
+].map((engine) => ({
+  ...engine,
+  name: engine.skipReason === undefined ? engine.name : `${engine.name} (skipped: ${engine.skipReason})`,
+}));
+
 const GREEDY: EngineSampling = {
   temperature: 0,
   topP: 1,
@@ -64,10 +85,11 @@ const LONG = `Here is a list. ${Array.from({ length: 30 }, (_, i) => `Item ${i} 
 /** A busy machine takes its time; what is tested does not depend on it. */
 const TIMEOUT = { timeout: 120_000 };
 
-describe.skipIf(WEIGHTS === undefined)(`the engine child${REASON}`, TIMEOUT, () => {
+describe.each(ENGINES)('$name', TIMEOUT, ({ options, skipReason }) => {
+  if (skipReason !== undefined) return void it.skip(skipReason, () => {});
   let engine: ForkedEngine;
   beforeAll(async () => {
-    engine = await ForkedEngine.start(OPTIONS);
+    engine = await ForkedEngine.start(options);
   });
   afterAll(async () => {
     expect(await engine.stop()).toBe(0);
@@ -103,7 +125,7 @@ describe.skipIf(WEIGHTS === undefined)(`the engine child${REASON}`, TIMEOUT, () 
 
   it('says the same greedily, cold or warm, after the same prompt or another that begins alike', async () => {
     const asks = (question: string) => plan(`${LONG} ${question}`, {}, { logprobs: { top: 0 } });
-    const fresh = await ForkedEngine.start({ ...OPTIONS, sequences: 1 });
+    const fresh = await ForkedEngine.start({ ...options, sequences: 1 });
     const cold = await fresh.run(asks('Name the cheapest item.'));
     await fresh.stop();
     await engine.run(asks('What is the sum of all?'));
@@ -302,19 +324,21 @@ describe.skipIf(WEIGHTS === undefined)(`the engine child${REASON}`, TIMEOUT, () 
   });
 });
 
-describe.skipIf(WEIGHTS === undefined)(`the life of the engine child${REASON}`, TIMEOUT, () => {
-  const main = fileURLToPath(new URL('./main.ts', import.meta.url));
-  const start = (options: EngineOptions) => fork(main, [JSON.stringify(options)], { stdio: 'ignore' });
+describe.each(ENGINES)('the life of $name', TIMEOUT, ({ options, skipReason }) => {
+  if (skipReason !== undefined) return void it.skip(skipReason, () => {});
+  const program = options.llamaServer ? '../llama-server/main.ts' : './main.ts';
+  const main = fileURLToPath(new URL(program, import.meta.url));
+  const start = (own: EngineOptions) => fork(main, [JSON.stringify(own)], { stdio: 'ignore' });
 
   it('says why weights cannot be loaded', async () => {
-    const child = start({ ...OPTIONS, weightsFile: main });
+    const child = start({ ...options, weightsFile: main });
     const message = await new Promise<FromEngine>((resolve) => child.once('message', resolve));
     expect(message).toMatchObject({ type: 'load-failed', message: expect.stringMatching(/./) });
     expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(1);
   });
 
   it('outlives signals and goes with its parent', async () => {
-    const child = start({ ...OPTIONS, contextTokens: 'auto', sequences: 1 });
+    const child = start({ ...options, contextTokens: 'auto', sequences: 1 });
     const exit = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)));
     await new Promise<void>((resolve) => {
       child.on('message', (message: FromEngine) => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DecodePlan, FromEngine } from '../engine-protocol.ts';
+import { CacheBlocks } from './cache-blocks.ts';
 import { closingBiasOf } from './closing-bias.ts';
 import { Scheduler } from './scheduler.ts';
 import {
@@ -32,14 +33,15 @@ interface Bench {
   busy(): number | undefined;
 }
 
-function bench({ sequences = 2, contextTokens = 1000, script = countdown } = {}): Bench {
+function bench({ sequences = 2, contextTokens = 3000, script = countdown } = {}): Bench {
   const engine = scriptedEngine({ sequences, contextTokens, script });
   const vocabulary = new ModelVocabulary(letterTokeniser());
   const messages: FromEngine[] = [];
   const send = (message: FromEngine): void => void messages.push(message);
   const governor = new ThreadGovernor(1, 1);
   const closing = closingBiasOf(vocabulary);
-  const scheduler = new Scheduler({ engine, vocabulary, closing, sequences, governor, send });
+  const blocks = new CacheBlocks();
+  const scheduler = new Scheduler({ engine, vocabulary, closing, sequences, governor, blocks, send });
   const isOpen = (jobId: string): boolean => !messages.some((message) => isLast(message) && message.jobId === jobId);
   const of = (jobId: string): FromEngine[] =>
     messages.flatMap((message): FromEngine[] => {
@@ -124,7 +126,7 @@ describe('one job', () => {
     scheduler.generate('b', plan('once more 6'));
     await idleAfterStart(idle);
     expect(of('a')[0]).toMatchObject({ promptTokens: 11, cachedTokens: 0 });
-    expect(of('b')[0]).toMatchObject({ promptTokens: 11, cachedTokens: 10 });
+    expect(of('b')[0]).toMatchObject({ promptTokens: 11, cachedTokens: 8 });
     expect(text('b')).toBe(text('a'));
   });
 
@@ -191,11 +193,11 @@ describe('several choices', () => {
     expect(of('j').at(-1)).toMatchObject({ type: 'done', counts: { output: 12 } });
   });
 
-  it('run in waves when there are more than sequences; a later one computes one token of the prompt', async () => {
+  it('run in waves when there are more than sequences; a later one computes the last piece of the prompt', async () => {
     const { scheduler, of, idle, engine, busy } = bench({ sequences: 2 });
     scheduler.generate('j', plan(`${'p'.repeat(200)}2`, { choices: 5 }));
     await idleAfterStart(idle);
-    expect(engine.computed.tokens).toBe(201 + 3 + 5 * 2);
+    expect(engine.computed.tokens).toBe(201 + 3 * 5 + 5 * 2);
     expect(of('j').filter(({ type }) => type === 'choice-end')).toHaveLength(5);
     expect(busy()).toBe(0);
   });
@@ -228,14 +230,25 @@ describe('many jobs', () => {
     expect(of('long').at(-1)?.type).toBe('done');
   });
 
+  it('do not let a short prompt wait until a long one is read, nor forget the long one', async () => {
+    const { scheduler, messages, idle, of } = bench();
+    scheduler.generate('long', plan(`${'p'.repeat(2000)}1`));
+    for (let i = 0; i < 3; i++) await new Promise(setImmediate);
+    for (const name of ['a', 'b', 'c']) scheduler.generate(name, plan(`${name}${'q'.repeat(50)}2`));
+    await idleAfterStart(idle);
+    const ends = messages.flatMap((message) => (message.type === 'done' ? [message.jobId] : []));
+    expect(ends.at(-1)).toBe('long');
+    expect(of('long').filter(({ type }) => type === 'step')).toHaveLength(2);
+  });
+
   it('copy a long prefix from a busy sequence', async () => {
     const { scheduler, of, idle, engine } = bench();
     scheduler.generate('a', plan(`${'p'.repeat(300)}9`));
     for (let i = 0; i < 12; i++) await new Promise(setImmediate);
     scheduler.generate('b', plan(`${'p'.repeat(300)}${'q'.repeat(100)}1`));
     await idleAfterStart(idle);
-    expect(of('b')[0]).toMatchObject({ type: 'accepted', cachedTokens: 300 });
-    expect(engine.computed.tokens).toBe(301 + 9 + 101 + 1);
+    expect(of('b')[0]).toMatchObject({ type: 'accepted', cachedTokens: 256 });
+    expect(engine.computed.tokens).toBe(301 + 9 + (401 - 256) + 1);
   });
 });
 

@@ -6,20 +6,29 @@
  * Messages are heard while a batch is being computed, but they only change the books; sequences are touched between
  * batches. So a cancel is answered at once, and what a batch still computes for it just makes its sequence warmer.
  */
-import type { DecodePlan, FromEngine, PromptSegment, StepItem } from '../engine-protocol.ts';
-import { orderBatch, planBatch } from './batch-plan.ts';
+import type { CacheReport, DecodePlan, FromEngine, PromptSegment, StepItem } from '../engine-protocol.ts';
+import { lastPieceOf, orderBatch, planBatch } from './batch-plan.ts';
 import type { BatchEntry, DecodingEngine } from './binding.ts';
+import { type CacheBlocks, tokenMarksOf } from './cache-blocks.ts';
 import { ChoiceDecoder, type Move } from './choice-decoder.ts';
 import type { ClosingBias } from './closing-bias.ts';
+import { ExplicitCache } from './explicit-cache.ts';
 import { GrammarCache } from './grammar-cache.ts';
 import { argumentsGrammar, stageGrammar } from './grammars.ts';
 import { type Choice, Job } from './job.ts';
+import type { PrefixCache } from './prefix-cache.ts';
+import type { FoundPrefix } from './prefix-store.ts';
+import { ReadingPace } from './reading-pace.ts';
 import { ChoiceSampler, type Sampled } from './sampling.ts';
-import { leastRecentlyUsed, planSequence, Sequence } from './sequences.ts';
+import { type SaveDelays, SequenceSaver } from './sequence-saver.ts';
+import { leastRecentlyUsed, planSequence, Sequence, type SequencePlan } from './sequences.ts';
 import type { ThreadGovernor } from './thread-governor.ts';
+import { commonPrefix } from './token-tree.ts';
 import type { ModelVocabulary } from './vocabulary.ts';
 
 const STATE_INTERVAL_MS = 1_000;
+/** Every so many batches the prompt that came first is read on, however much of it is left. */
+const OLDEST_EVERY = 4;
 
 export interface SchedulerOptions {
   readonly engine: DecodingEngine;
@@ -27,7 +36,24 @@ export interface SchedulerOptions {
   readonly closing: ClosingBias;
   readonly sequences: number;
   readonly governor: ThreadGovernor;
+  readonly blocks: CacheBlocks;
+  /** Absent: nothing is kept on disk. */
+  readonly cache?: PrefixCache | undefined;
+  readonly saveDelays?: SaveDelays | undefined;
+  /** By the clock on the wall: blocks outlive this process. */
+  readonly now?: (() => number) | undefined;
   readonly send: (message: FromEngine) => void;
+}
+
+/** A job whose prefix is being fetched; its sequences are taken. */
+interface Restore {
+  readonly job: Job;
+  readonly target: Sequence;
+  readonly others: readonly Sequence[];
+  readonly found: FoundPrefix;
+  /** Of the files; undefined while they are being looked at. */
+  isWhole: boolean | undefined;
+  readonly looked: Promise<void>;
 }
 
 interface StepEntry {
@@ -52,9 +78,24 @@ export class Scheduler {
   #retired: ChoiceSampler[] = [];
   #uses = 0;
   #loop: Promise<void> | undefined;
+  /** Ends the loop's wait for files. */
+  #nudge: () => void = () => {};
   #stateSentMs = Number.NEGATIVE_INFINITY;
+  readonly #cache: PrefixCache | undefined;
+  readonly #saver: SequenceSaver | undefined;
+  readonly #blocks: CacheBlocks;
+  readonly #explicit: ExplicitCache;
+  #restores: Restore[] = [];
+  /** Sequences that are copies, made natively only with the next batch. */
+  readonly #unmadeCopies = new Set<Sequence>();
+  #saveTimer: NodeJS.Timeout | undefined;
+  #isStopping = false;
+  #clears: (() => void)[] = [];
+  readonly #pace: ReadingPace;
+  #batches = 0;
 
-  constructor({ engine, vocabulary, closing, sequences, governor, send }: SchedulerOptions) {
+  constructor(options: SchedulerOptions) {
+    const { engine, vocabulary, closing, sequences, governor, blocks, cache, send } = options;
     this.#engine = engine;
     this.#vocabulary = vocabulary;
     this.#closing = closing;
@@ -62,7 +103,14 @@ export class Scheduler {
     this.#send = send;
     this.#governor = governor;
     this.#threads = governor.threads;
+    this.#pace = new ReadingPace(governor.stepMs);
     this.#sequences = Array.from({ length: sequences }, (_, id) => new Sequence(id));
+    this.#blocks = blocks;
+    this.#explicit = new ExplicitCache({ blocks, cache, now: options.now ?? Date.now });
+    this.#cache = cache;
+    const makeCopies = (): Promise<void> => this.#makeCopies();
+    const { saveDelays: delays } = options;
+    this.#saver = cache && new SequenceSaver({ sequences: this.#sequences, cache, delays, makeCopies });
   }
 
   count(askId: string, prompt: readonly PromptSegment[]): void {
@@ -75,7 +123,7 @@ export class Scheduler {
 
   generate(jobId: string, plan: DecodePlan): void {
     try {
-      const tokens = this.#vocabulary.tokenisePrompt(plan.prompt);
+      const { tokens, ends } = this.#vocabulary.tokenisePromptBySegment(plan.prompt);
       const prompt = tokens.length > 0 ? tokens : this.#vocabulary.emptyPrompt;
       const grammarError = this.#grammarError(plan);
       if (grammarError !== undefined) {
@@ -84,7 +132,7 @@ export class Scheduler {
       }
       // Without a limit on the context: whether prompt and forced text fit is for `isTooLong` to say.
       const first = this.#newDecoder(plan, prompt.length, Number.POSITIVE_INFINITY);
-      const job = new Job(jobId, plan, prompt, first.start());
+      const job = new Job(jobId, plan, prompt, first.start(), tokenMarksOf(plan.cache, ends));
       if (this.#isTooLong(job)) return;
       this.#jobs.set(jobId, job);
       this.#waiting.push(job);
@@ -101,20 +149,52 @@ export class Scheduler {
     if (job !== undefined) this.#endJob(job, { type: 'done', jobId, ending: 'cancelled', ...summaryOf(job) });
   }
 
-  /** Cancels everything; resolves when no native call is running any more. */
+  reportCache(askId: string): void {
+    const none = { entries: [], totals: { entries: 0, bytes: 0, hits: 0, savedMs: 0 } };
+    this.#send({ type: 'cache-reported', askId, report: this.#cache?.report() ?? none });
+  }
+
+  /** Forgets all that no running job needs, warm and stored. */
+  clearCache(askId: string): void {
+    this.#clears.push(() => {
+      this.#blocks.clear();
+      for (const sequence of this.#sequences) {
+        if (sequence.isFree) this.#empty(sequence);
+        sequence.mayBeStored = false;
+      }
+      void (this.#cache?.clear() ?? Promise.resolve({ entries: 0, bytes: 0 })).then((cleared) => {
+        this.#send({ type: 'cache-cleared', askId, ...cleared });
+        this.#sendState();
+      });
+    });
+    this.#wake();
+  }
+
+  /** Resolves when there is nothing to do, or only later. */
+  async idle(): Promise<void> {
+    while (this.#loop !== undefined) await this.#loop;
+    await this.#cache?.settled();
+  }
+
+  /** Cancels everything, writes what would be lost; resolves when no native call is running any more. */
   async shutdown(): Promise<void> {
+    this.#isStopping = true;
+    clearTimeout(this.#saveTimer);
     for (const jobId of [...this.#jobs.keys()]) this.cancel(jobId);
-    await this.#loop;
+    await this.idle();
+    await this.#saver?.saveAll();
   }
 
   #wake(): void {
+    this.#nudge();
     this.#loop ??= this.#run()
       .catch((error: unknown) => {
         for (const job of this.#jobs.values()) this.#fail(job, error);
       })
       .finally(() => {
         this.#loop = undefined;
-        if (this.#jobs.size > 0) this.#wake();
+        if (this.#jobs.size > 0 || this.#clears.length > 0) this.#wake();
+        else this.#saveLater();
       });
   }
 
@@ -122,10 +202,22 @@ export class Scheduler {
     // Jobs that arrive in one turn of the event loop begin together.
     await new Promise(setImmediate);
     while (this.#jobs.size > 0) {
+      this.#clear();
       await this.#admit();
+      await this.#finishRestores();
+      await this.#saver?.saveOne({ isBusy: this.#choices.length > 0 });
       if (this.#choices.length > 0) await this.#step();
+      else if (this.#restores.length > 0) await this.#filesOrWork();
       this.#freeRetired();
     }
+    this.#clear();
+    while (this.#jobs.size === 0 && (await this.#saver?.saveOne({ isBusy: false }))) {
+      // One after the other, as long as nobody comes.
+    }
+  }
+
+  #clear(): void {
+    for (const clear of this.#clears.splice(0)) clear();
   }
 
   // Admission
@@ -181,27 +273,75 @@ export class Scheduler {
       this.#endWithoutSampling(job, job.firstMove);
       return;
     }
-    const plan = planSequence(this.#sequences, job.base);
+    const plan = planSequence(this.#sequences, job.base, job.namespace);
     if (plan === undefined) throw new Error('no free sequence');
+    const found = this.#worthFetching(job, plan);
+    if (found !== undefined) {
+      this.#beginRestore(job, plan, found, wanted);
+      return;
+    }
     const { target, copyFrom, keep } = plan;
+    const others = this.#freeBeside(target, wanted - 1);
+    await this.#saver?.beforeLoss(target, copyFrom === undefined ? keep : 0);
+    for (const other of others) await this.#saver?.beforeLoss(other, 0);
     // Taken only once nothing can fail or be cancelled any more; nobody else takes sequences in the meantime.
+    if (job.isEnded) return;
     if (copyFrom !== undefined) await this.#copy(copyFrom, target);
-    this.#trim(target, keep);
+    this.#begin(job, target, others, keep);
+  }
+
+  /** The free sequences whose loss hurts least. */
+  #freeBeside(target: Sequence, count: number): Sequence[] {
+    const chosen: Sequence[] = [];
+    while (chosen.length < count) {
+      const free = this.#sequences.filter((other) => other.isFree && other !== target && !chosen.includes(other));
+      const next = leastRecentlyUsed(free);
+      if (next === undefined) break;
+      chosen.push(next);
+    }
+    return chosen;
+  }
+
+  /** The job goes on in `target`, which holds what it can use and perhaps more. */
+  #begin(job: Job, target: Sequence, others: readonly Sequence[], keep: number, restored?: FoundPrefix): void {
+    // Looked at once more: while files were written, other choices went on, and one may have been begun anew in here.
+    const common = target.namespace === job.namespace ? commonPrefix(target.tokens, job.base) : 0;
+    const usable = Math.min(keep, common);
+    this.#trim(target, usable < target.floor ? 0 : usable);
+    target.namespace = job.namespace;
+    target.mayBeStored = job.usesDisk;
     if (job.isEnded) return;
     this.#take(target);
+    // A trim may have emptied it; what is computed again for exactness alone was there all the same.
+    const there = target.tokens.length === 0 ? 0 : common;
+    job.cacheReport = this.#explicit.begin(job, there);
     const cachedTokens = Math.min(target.tokens.length, job.prompt.length);
-    this.#send({ type: 'accepted', jobId: job.id, promptTokens: job.prompt.length, cachedTokens });
+    this.#noteHit(job, cachedTokens, restored);
+    this.#send({
+      type: 'accepted',
+      jobId: job.id,
+      promptTokens: job.prompt.length,
+      cachedTokens,
+      ...(job.cacheReport && { cache: job.cacheReport }),
+    });
     this.#addChoice(job, target, false);
-    for (let i = 1; i < wanted; i++) {
-      const sequence = leastRecentlyUsed(this.#sequences.filter(({ isFree }) => isFree));
-      if (sequence === undefined) break;
-      this.#take(sequence);
-      this.#addChoice(job, sequence, true);
+    for (const other of others) {
+      other.namespace = job.namespace;
+      other.mayBeStored = job.usesDisk;
+      this.#take(other);
+      this.#addChoice(job, other, true);
     }
   }
 
   #endWithoutSampling(job: Job, move: Extract<Move, { kind: 'end' }>): void {
-    this.#send({ type: 'accepted', jobId: job.id, promptTokens: job.prompt.length, cachedTokens: 0 });
+    job.cacheReport = this.#explicit.reportOf(job, 0);
+    this.#send({
+      type: 'accepted',
+      jobId: job.id,
+      promptTokens: job.prompt.length,
+      cachedTokens: 0,
+      ...(job.cacheReport && { cache: withoutCreated(job.cacheReport) }),
+    });
     for (let choice = 0; choice < job.plan.choices; choice++) {
       this.#send({
         type: 'choice-end',
@@ -254,12 +394,13 @@ export class Scheduler {
 
   #planEntries(): StepEntry[] {
     const choices = this.#choices.filter(({ waitsForPrompt }) => !waitsForPrompt);
-    const sizes = planBatch(
-      choices.map((choice) => ({
-        pending: choice.tokens.length - choice.sequence.tokens.length,
-        isPrompt: isReading(choice),
-      })),
-    );
+    const candidates = choices.map(({ tokens, sequence: { tokens: done } }) => ({
+      from: done.length,
+      pending: tokens.length - done.length,
+    }));
+    const streams = candidates.filter(({ pending }) => pending === 1).length;
+    const first = ++this.#batches % OLDEST_EVERY === 0 ? 'oldest' : 'shortest';
+    const sizes = planBatch(candidates, { slice: this.#pace.sliceBeside(streams), first });
     return choices.flatMap((choice, i) => {
       const from = choice.sequence.tokens.length;
       const tokens = choice.tokens.slice(from, from + (sizes[i] ?? 0));
@@ -296,7 +437,10 @@ export class Scheduler {
     this.#threads = threads;
     const startedMs = performance.now();
     const places = await this.#engine.decode(batch);
-    this.#governor.note(batch, performance.now() - startedMs);
+    const tookMs = performance.now() - startedMs;
+    this.#unmadeCopies.clear();
+    this.#governor.note(batch, tookMs);
+    this.#pace.note(batch, tookMs);
     return places;
   }
 
@@ -348,14 +492,17 @@ export class Scheduler {
     job.endedChoices++;
     this.#retire(choice);
     if (job.startedChoices < job.plan.choices) {
-      // The last token of the prompt is computed again for its logits.
-      this.#trim(sequence, job.base.length - 1);
+      // The last piece of the prompt is computed again for its logits.
+      this.#trim(sequence, lastPieceOf(job.base.length));
       this.#addChoice(job, sequence, false);
       return;
     }
+    const isComplete = job.endedChoices === job.plan.choices;
+    const cache = isComplete ? this.#explicit.complete(job, sequence) : undefined;
     this.#release(sequence);
-    if (job.endedChoices < job.plan.choices) return;
-    this.#endJob(job, { type: 'done', jobId: job.id, ending: 'completed', ...summaryOf(job) });
+    if (!isComplete) return;
+    const facts = { ...summaryOf(job), ...(cache && { cache }) };
+    this.#endJob(job, { type: 'done', jobId: job.id, ending: 'completed', ...facts });
   }
 
   #fail(job: Job, error: unknown): void {
@@ -372,6 +519,8 @@ export class Scheduler {
       this.#retire(choice);
       this.#release(choice.sequence);
     }
+    const restore = this.#restores.find((other) => other.job === job);
+    if (restore !== undefined) this.#endRestore(restore);
     this.#send(last);
     this.#sendState();
   }
@@ -396,11 +545,13 @@ export class Scheduler {
   #release(sequence: Sequence): void {
     sequence.isFree = true;
     sequence.lastUse = ++this.#uses;
+    this.#saver?.noteFree(sequence);
   }
 
   async #copy(source: Sequence, target: Sequence): Promise<void> {
     await this.#engine.copy(target.id, source.id);
     target.copyFrom(source);
+    this.#unmadeCopies.add(target);
   }
 
   /** Keeps the first `length` tokens; architectures that cannot go back start from nothing. */
@@ -413,6 +564,111 @@ export class Scheduler {
   #empty(sequence: Sequence): void {
     this.#engine.clear(sequence.id);
     sequence.cutTo(0);
+  }
+
+  // Prefixes on disk
+
+  /** What to fetch for a job rather than to go on from what its sequence would hold. */
+  #worthFetching(job: Job, { target, copyFrom, keep }: SequencePlan): FoundPrefix | undefined {
+    if (this.#cache === undefined || !job.usesDisk) return undefined;
+    const found = this.#cache.find(job.namespace, job.base, keep);
+    if (found !== undefined || job.marks.length === 0) return found;
+    // A caller pays for a block, so it is fetched even where little is gained.
+    const source = copyFrom ?? target;
+    const warm = source.namespace === job.namespace ? commonPrefix(source.tokens, job.prompt) : 0;
+    const stored = this.#cache.storedOf(job.namespace, job.base);
+    if (stored === undefined || stored.common <= warm) return undefined;
+    return this.#explicit.hitTokens(job, stored.common) > this.#explicit.hitTokens(job, warm) ? stored : undefined;
+  }
+
+  #beginRestore(job: Job, plan: SequencePlan, found: FoundPrefix, wanted: number): void {
+    const free = this.#sequences.filter(({ isFree }) => isFree);
+    // What the best sequence holds is mostly in the file, too.
+    const isCovered = plan.copyFrom === undefined && plan.keep > 0 && plan.keep * 2 >= plan.target.tokens.length;
+    const target = isCovered ? plan.target : (leastRecentlyUsed(free) ?? plan.target);
+    const others = this.#freeBeside(target, wanted - 1);
+    for (const sequence of [target, ...others]) this.#take(sequence);
+    const looking = this.#cache?.isWhole(found.prefix) ?? Promise.resolve(false);
+    const looked = looking.then((isWhole) => {
+      restore.isWhole = isWhole;
+    });
+    const restore: Restore = { job, target, others, found, isWhole: undefined, looked };
+    this.#restores.push(restore);
+  }
+
+  #endRestore(restore: Restore): void {
+    this.#restores = this.#restores.filter((other) => other !== restore);
+    this.#cache?.letGo(restore.found.prefix);
+    for (const sequence of [restore.target, ...restore.others]) this.#release(sequence);
+  }
+
+  /** Begins the jobs whose files have been looked at. */
+  async #finishRestores(): Promise<void> {
+    for (const restore of this.#restores.filter(({ isWhole }) => isWhole !== undefined)) {
+      const { job, target, others, found } = restore;
+      const isRestored = restore.isWhole === true && (await this.#restore(restore));
+      if (job.isEnded) continue;
+      this.#endRestore(restore);
+      if (isRestored) {
+        this.#begin(job, target, others, target.usableFor(job.base), found);
+      } else {
+        this.#cache?.drop(found.prefix);
+        this.#waiting.unshift(job);
+      }
+    }
+  }
+
+  async #restore({ job, target, others, found }: Restore): Promise<boolean> {
+    await this.#saver?.beforeLoss(target, 0);
+    for (const other of others) await this.#saver?.beforeLoss(other, 0);
+    await this.#makeCopies();
+    if (job.isEnded || this.#cache === undefined) return false;
+    this.#empty(target);
+    if (await this.#cache.load(found.prefix, target)) return true;
+    this.#empty(target);
+    return false;
+  }
+
+  /** Resolves when files have been looked at, or a message has come. */
+  async #filesOrWork(): Promise<void> {
+    const work = Promise.withResolvers<void>();
+    this.#nudge = work.resolve;
+    await Promise.race([work.promise, ...this.#restores.map(({ looked }) => looked)]);
+  }
+
+  /** Comes back when the next sequence is due. */
+  #saveLater(): void {
+    clearTimeout(this.#saveTimer);
+    const dueMs = this.#saver?.nextDueMs ?? Number.POSITIVE_INFINITY;
+    if (this.#isStopping || dueMs === Number.POSITIVE_INFINITY) return;
+    this.#saveTimer = setTimeout(() => this.#wake(), Math.max(0, dueMs - performance.now()));
+    this.#saveTimer.unref();
+  }
+
+  /**
+   * Has all copies made. Until then a file of a copy would hold what was there before, and a copy of a sequence would be
+   * one of what was read into it since.
+   */
+  async #makeCopies(): Promise<void> {
+    while (this.#unmadeCopies.size > 0) {
+      if (this.#choices.length > 0) await this.#step();
+      else await this.#computeNothing([...this.#unmadeCopies]);
+    }
+  }
+
+  /** A batch whose result nobody wants, for what else happens with a batch. Nobody needs these sequences any more. */
+  async #computeNothing(copies: readonly Sequence[]): Promise<void> {
+    for (const copy of copies) this.#empty(copy);
+    const sequence = copies[0]?.id ?? 0;
+    await this.#compute([{ sequence, firstPosition: 0, tokens: [0], wantsLogits: true }]);
+    this.#engine.clear(sequence);
+  }
+
+  #noteHit(job: Job, cachedTokens: number, restored: FoundPrefix | undefined): void {
+    if (this.#cache === undefined || !job.usesDisk || cachedTokens < this.#cache.minTokens) return;
+    const stored = restored ?? this.#cache.storedOf(job.namespace, job.base);
+    const isInFile = stored !== undefined && stored.common >= cachedTokens;
+    this.#cache.noteHit(isInFile ? stored : undefined, cachedTokens * this.#pace.tokenMs);
   }
 
   // State
@@ -428,6 +684,7 @@ export class Scheduler {
       busySequences: this.#sequences.filter(({ isFree }) => !isFree).length,
       waitingJobs: this.#waiting.length,
       warmTokens: this.#sequences.reduce((sum, { tokens }) => sum + tokens.length, 0),
+      ...(this.#cache && { cache: this.#cache.totals() }),
     });
   }
 }
@@ -439,6 +696,11 @@ function isReading({ job, tokens }: Choice): boolean {
 
 function summaryOf(job: Job): Pick<Extract<FromEngine, { type: 'done' }>, 'timings' | 'counts'> {
   return { timings: job.timings, counts: job.counts };
+}
+
+/** Nothing was read, so nothing will be kept. */
+function withoutCreated({ marks }: CacheReport): CacheReport {
+  return { marks: marks.map((mark) => ({ ...mark, createdTokens: 0 })) };
 }
 
 function messageOf(error: unknown): string {

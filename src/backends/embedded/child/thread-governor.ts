@@ -7,6 +7,9 @@
  * process on two cores; 65 ms with one thread). So when steps get slow beyond reason, threads are given up, and tried
  * again after a while.
  *
+ * Where several engines compute, each is told how many they are and keeps to its part of the cores from the start:
+ * finding out by slow steps would cost both of them seconds, again and again.
+ *
  * A quiet machine never changes its number of threads. That matters: beyond 512 tokens of context the number decides how
  * the attention of a single stream is rounded.
  */
@@ -35,6 +38,7 @@ export class ThreadGovernor {
   /** What a step of one stream should take. */
   #expectedMs: number;
   #level = 0;
+  #engines = 1;
   #slowSteps = 0;
   #goodSteps = 0;
   #pauseMs = FIRST_PAUSE_MS;
@@ -56,7 +60,25 @@ export class ThreadGovernor {
       this.#slowSteps = SLOW_STEPS - 1;
       this.#goodSteps = 0;
     }
-    return this.#levels[this.#level] ?? 1;
+    return Math.min(this.#levels[this.#level] ?? 1, this.#part);
+  }
+
+  /** What a step of one stream takes. */
+  get stepMs(): number {
+    return this.#expectedMs;
+  }
+
+  /** So many engines compute at the moment, this one among them. */
+  share(engines: number): void {
+    if (engines === this.#engines) return;
+    this.#engines = engines;
+    // What a step takes with another number of threads is to be seen, not to be blamed on anybody.
+    this.#slowSteps = 0;
+    this.#goodSteps = 0;
+  }
+
+  get #part(): number {
+    return Math.max(1, Math.floor((this.#levels[0] ?? 1) / this.#engines));
   }
 
   /** Hears what a batch took. */

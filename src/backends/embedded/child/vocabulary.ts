@@ -59,12 +59,26 @@ export class ModelVocabulary implements Vocabulary {
     return [this.#tokeniser.beginToken ?? this.#tokeniser.endToken ?? 0];
   }
 
+  /** A token that ends a generation. */
+  get endToken(): number {
+    const { endToken, size } = this.#tokeniser;
+    if (endToken !== undefined && this.isEndOfGeneration(endToken)) return endToken;
+    for (let token = 0; token < size; token++) if (this.isEndOfGeneration(token)) return token;
+    return endToken ?? 0;
+  }
+
   /** A prompt's tokens: segments apart, joined, with the begin token where the model wants one and has none yet. */
   tokenisePrompt(segments: readonly PromptSegment[]): number[] {
-    const tokens = this.#tokeniseSegments(segments);
+    return this.tokenisePromptBySegment(segments).tokens;
+  }
+
+  /** The same, and how many of the tokens the first n segments are, for each n. */
+  tokenisePromptBySegment(segments: readonly PromptSegment[]): { tokens: number[]; ends: number[] } {
+    const ends = [0];
+    const tokens = this.#tokeniseSegments(segments, ends);
     const { beginToken, prependsBeginToken } = this.#tokeniser;
-    if (prependsBeginToken && beginToken !== undefined && tokens[0] !== beginToken) tokens.unshift(beginToken);
-    return tokens;
+    if (!prependsBeginToken || beginToken === undefined || tokens[0] === beginToken) return { tokens, ends };
+    return { tokens: [beginToken, ...tokens], ends: ends.map((end) => end + 1) };
   }
 
   /** The tokens of a text that is no prompt, with their texts. */
@@ -76,7 +90,7 @@ export class ModelVocabulary implements Vocabulary {
     }));
   }
 
-  #tokeniseSegments(segments: readonly PromptSegment[]): number[] {
+  #tokeniseSegments(segments: readonly PromptSegment[], ends: number[] = []): number[] {
     const tokens: number[] = [];
     for (const { kind, text } of segments) {
       const last = tokens.at(-1);
@@ -84,6 +98,7 @@ export class ModelVocabulary implements Vocabulary {
       const isControl = kind === 'control';
       const piece = followsText ? this.#tokeniseAfter(text, isControl) : this.#tokeniser.tokenise(text, isControl);
       for (const token of piece) tokens.push(token);
+      ends.push(tokens.length);
     }
     return tokens;
   }

@@ -13,6 +13,7 @@ import type {
 } from '../../engine-protocol.ts';
 
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+const LLAMA_SERVER_MAIN = fileURLToPath(new URL('../../llama-server/main.ts', import.meta.url));
 
 /** One choice as it came out. */
 export interface ChoiceSeen {
@@ -59,7 +60,8 @@ export class ForkedEngine {
   }
 
   static start(options: EngineOptions): Promise<ForkedEngine> {
-    const child = fork(MAIN, [JSON.stringify(options)], { serialization: 'json' });
+    const program = options.llamaServer ? LLAMA_SERVER_MAIN : MAIN;
+    const child = fork(program, [JSON.stringify(options)], { serialization: 'json' });
     return new Promise((resolve, reject) => {
       const onMessage = (message: FromEngine): void => {
         if (message.type === 'load-failed') reject(new Error(message.message));
@@ -132,6 +134,14 @@ export class ForkedEngine {
     return new Promise((resolve) => {
       this.#child.once('exit', (code) => resolve(code));
       this.#send({ type: 'shutdown' });
+    });
+  }
+
+  /** Ends it as a crash would. */
+  kill(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#child.once('exit', () => resolve());
+      this.#child.kill('SIGKILL');
     });
   }
 

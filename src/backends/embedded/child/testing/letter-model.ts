@@ -1,7 +1,9 @@
 /**
  * A model of letters for tests without weights: every byte is a token, some words are tokens of their own, and a script
- * says which token follows. Its engine keeps cells as the native one does and fails a test that mixes them up.
+ * says which token follows. Its engine keeps cells as the native one does and fails a test that mixes them up: a copy's
+ * books are there at once, its cells only with the next batch, and a file holds the cells.
  */
+import { readFile, writeFile } from 'node:fs/promises';
 import type { BatchEntry, DecodingEngine, Grammar, NativeSampler, Tokeniser } from '../binding.ts';
 
 export const END_TOKEN = 256;
@@ -51,12 +53,37 @@ export interface ScriptedEngine extends DecodingEngine {
   readonly computed: { tokens: number };
   /** Samplers that were made and not disposed of. */
   readonly liveSamplers: { count: number };
+  /** Files read and written. */
+  readonly files: { loaded: number; saved: number };
   /** The next batch fails. */
   failNextBatch(): void;
 }
 
-export function scriptedEngine(options: { sequences: number; contextTokens: number; script: Script }): ScriptedEngine {
-  const cells: number[][] = Array.from({ length: options.sequences }, () => []);
+export interface ScriptedEngineOptions {
+  readonly sequences: number;
+  readonly contextTokens: number;
+  readonly script: Script;
+  /** Files hold the cells of a window only. */
+  readonly isWindowed?: boolean;
+}
+
+export function scriptedEngine(options: ScriptedEngineOptions): ScriptedEngine {
+  const rows = (): number[][] => Array.from({ length: options.sequences }, () => []);
+  /** What the books say that the sequences hold, and what they do hold, with remains behind it. */
+  const [cells, contents] = [rows(), rows()];
+  let copies: { readonly target: number; readonly source: number }[] = [];
+  const makeCopies = (): void => {
+    for (const { target, source } of copies) contents[target] = [...(contents[source] ?? [])];
+    copies = [];
+  };
+  const checkedContents = (sequence: number): number[] => {
+    const own = contents[sequence] ?? [];
+    const said = cells[sequence] ?? [];
+    own.length = Math.min(own.length, said.length);
+    if (own.join() !== said.join()) throw new Error(`sequence ${sequence} holds other cells than its books say`);
+    return own;
+  };
+  const files = { loaded: 0, saved: 0 };
   let places: number[][] = [];
   let isDecoding = false;
   let failsNext = false;
@@ -70,15 +97,18 @@ export function scriptedEngine(options: { sequences: number; contextTokens: numb
     contextTokens: options.contextTokens,
     computed,
     liveSamplers,
+    files,
     failNextBatch() {
       failsNext = true;
     },
     async decode(entries: readonly BatchEntry[]) {
       places = [];
+      makeCopies();
       const found = entries.map(({ sequence, firstPosition, tokens, wantsLogits }) => {
         const own = cellsOf(sequence);
         if (own.length !== firstPosition)
           throw new Error(`sequence ${sequence} holds ${own.length}, not ${firstPosition}`);
+        checkedContents(sequence).push(...tokens);
         own.push(...tokens);
         if (own.length > options.contextTokens) throw new Error('the context is full');
         computed.tokens += tokens.length;
@@ -113,6 +143,26 @@ export function scriptedEngine(options: { sequences: number; contextTokens: numb
     },
     async copy(target, source) {
       cells[target] = [...cellsOf(source)];
+      copies.push({ target, source });
+    },
+    async saveState(file, sequence, tokens) {
+      const own = (contents[sequence] ?? []).slice(0, cellsOf(sequence).length);
+      const state = JSON.stringify({ tokens: [...tokens], cells: own });
+      await writeFile(file, state);
+      files.saved++;
+      return state.length;
+    },
+    async loadState(file, sequence) {
+      const state = JSON.parse(await readFile(file, 'utf8')) as { tokens: number[]; cells: number[] };
+      files.loaded++;
+      cells[sequence] = [...state.tokens];
+      contents[sequence] = [...state.cells];
+      const lastPosition = state.tokens.length - 1;
+      return {
+        tokens: Uint32Array.from(state.tokens),
+        firstPosition: options.isWindowed ? Math.max(0, lastPosition - 8) : 0,
+        lastPosition,
+      };
     },
     compileGrammar(grammar: Grammar) {
       if (grammar.gbnf.includes('malformed')) throw new Error('Failed to parse grammar');
