@@ -247,6 +247,19 @@ describe('loadCatalogue', () => {
     });
   });
 
+  it('says which caches a model has, and from which prefix on', () => {
+    const cacheOf = (id: string) => catalogue.find(id)?.cache;
+    const usual = { explicit: true, implicit: true, session: true, explicitMinTokens: 1024, implicitMinTokens: 256 };
+    expect(cacheOf('qwen-plus')).toEqual(usual);
+    expect(cacheOf('qwen3.7-max')).toEqual({ ...usual, implicitMinTokens: 1000 });
+    expect(cacheOf('MiniMax/MiniMax-M2.7')).toMatchObject({ explicit: false, implicit: true, implicitMinTokens: 512 });
+    expect(cacheOf('qwen-max')).toMatchObject({ explicit: false, implicit: true, session: false });
+    // A snapshot has what it says itself, and no session of its entry's without marks.
+    expect(cacheOf('qwen-plus-2025-12-01')).toMatchObject({ explicit: false, implicit: false, session: false });
+    // What nobody knows counts as there.
+    expect(cacheOf('glm-5.2')).toEqual(usual);
+  });
+
   it('switches caches by snapshot, and bounds a prompt by its window', () => {
     expect(catalogue.find('qwen-plus')?.hasContextCache).toBe(true);
     expect(catalogue.find('qwen-plus-2025-12-01')?.hasContextCache).toBe(false);

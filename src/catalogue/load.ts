@@ -5,7 +5,15 @@
  * there: refusing what may well be allowed would break programs that work elsewhere.
  */
 import { readFileSync } from 'node:fs';
-import type { ModelAbilities, ModelCard, ModelCatalogue, SamplingDefaults, ThinkingMode } from '../core/models.ts';
+import {
+  type ModelAbilities,
+  type ModelCache,
+  type ModelCard,
+  type ModelCatalogue,
+  type SamplingDefaults,
+  type ThinkingMode,
+  USUAL_CACHE,
+} from '../core/models.ts';
 import type { CatalogueEntry, CatalogueSnapshot } from './schema.ts';
 import { type OfferedModel, REGIONS_OF_SCOPE, termsOf } from './terms.ts';
 
@@ -86,6 +94,7 @@ function cardOf(entry: OfferedModel, id: string, releasedAt: string | null): Mod
     maxOutputIncludesReasoning: entry.max_output_includes_reasoning ?? false,
     abilities: abilitiesOf(entry),
     hasContextCache: hasCache(entry),
+    cache: cacheOf(entry),
     defaultSampling: samplingOf(entry.default_sampling ?? {}),
     terms: termsOf(entry),
     surfaces: {
@@ -127,6 +136,18 @@ function abilitiesOf(entry: CatalogueEntry): ModelAbilities {
 function hasCache({ cache_explicit: explicit, cache_implicit: implicit }: CatalogueEntry): boolean | undefined {
   if (explicit || implicit) return true;
   return explicit === null || implicit === null ? undefined : false;
+}
+
+/** A snapshot without marks has no session of its entry's either: both keep blocks. */
+function cacheOf(entry: CatalogueEntry): ModelCache {
+  const explicit = entry.cache_explicit ?? true;
+  return {
+    explicit,
+    implicit: entry.cache_implicit ?? true,
+    session: explicit && (entry.cache_session ?? true),
+    explicitMinTokens: entry.cache_min_tokens?.explicit ?? USUAL_CACHE.explicitMinTokens,
+    implicitMinTokens: entry.cache_min_tokens?.implicit ?? USUAL_CACHE.implicitMinTokens,
+  };
 }
 
 function samplingOf(defaults: { readonly [key: string]: number | null }): SamplingDefaults {

@@ -154,7 +154,8 @@ function checkUsage(usage: { input: object; output: object }, broken: (rule: str
   for (const count of [...Object.values(input), ...Object.values(output)]) {
     if (!Number.isSafeInteger(count) || count < 0) broken('counts are whole numbers');
   }
-  const { total = 0, cachedRead = 0, cacheWritten = 0 } = input;
+  const { total = 0, cachedRead = 0, markedRead = 0, cacheWritten = 0 } = input;
   if (cachedRead + cacheWritten > total) broken('cached tokens are part of the input total');
+  if (markedRead > cachedRead) broken('tokens that a mark found are part of the cached ones');
   if ((output.reasoning ?? 0) > (output.total ?? 0)) broken('reasoning tokens are part of the output total');
 }

@@ -164,6 +164,8 @@ export interface ChoiceEndEvent {
 /** Times of the call in milliseconds; absent where the backend cannot know. */
 export interface Timings {
   readonly queueMs?: number | undefined;
+  /** Not a time: how many calls stood before it in the queue when it came. */
+  readonly callsAhead?: number | undefined;
   readonly promptMs?: number | undefined;
   readonly firstTokenMs?: number | undefined;
   readonly totalMs?: number | undefined;

@@ -7,6 +7,7 @@
  *
  * Everything is readonly. An absent field means "the caller said nothing".
  */
+import type { ContextCache } from './context-cache.ts';
 
 /** A mark that the prefix up to and with this piece is worth keeping (`cache_control`). */
 export interface CacheMark {
@@ -202,6 +203,14 @@ export interface Extensions {
   readonly speech?: { readonly [key: string]: Json } | undefined;
 }
 
+/** What a caller asks of the context cache beside marks on pieces. */
+export interface CacheWish {
+  /** What this call says is to be kept for the one that continues it (`x-dashscope-session-cache`). */
+  readonly keepsSession?: boolean | undefined;
+  /** Calls that say the same key find what the others left, and nobody else does (`x-dashscope-aca-session`). */
+  readonly sessionKey?: string | undefined;
+}
+
 /** Text that is to be continued as it stands, without a chat template (Completions). */
 export interface RawPrompt {
   readonly text: string;
@@ -233,6 +242,9 @@ export interface GenerationRequest {
   readonly continuation?: Continuation | undefined;
   readonly extensions: Extensions;
   readonly storage: Storage;
+  readonly cacheWish?: CacheWish | undefined;
+  /** Set by the context-cache feature. Absent: nobody said, so a backend tells what it found. */
+  readonly contextCache?: ContextCache | undefined;
   /** Instead of turns, which are empty then. */
   readonly rawPrompt?: RawPrompt | undefined;
 }

@@ -19,6 +19,28 @@ export interface ModelAbilities {
   readonly video: boolean;
 }
 
+/** Which context caches a model has, and the smallest prefix each keeps ("Context cache"). */
+export interface ModelCache {
+  /** `cache_control` marks. */
+  readonly explicit: boolean;
+  /** Found without being asked for. */
+  readonly implicit: boolean;
+  /** Of the Responses API. */
+  readonly session: boolean;
+  /** Also of a session. */
+  readonly explicitMinTokens: number;
+  readonly implicitMinTokens: number;
+}
+
+/** What the page says of most models, so what is taken where nobody knows. */
+export const USUAL_CACHE: ModelCache = {
+  explicit: true,
+  implicit: true,
+  session: true,
+  explicitMinTokens: 1024,
+  implicitMinTokens: 256,
+};
+
 /** The services of the vendor's native API that generate text. */
 export type NativeService = 'text-generation' | 'multimodal-generation';
 
@@ -78,6 +100,8 @@ export interface ModelCard {
   readonly abilities: ModelAbilities;
   /** Prompts are kept for later calls, asked or not. Absent: nobody knows. */
   readonly hasContextCache?: boolean | undefined;
+  /** Absent: nobody knows, so the usual ones. */
+  readonly cache?: ModelCache | undefined;
   readonly defaultSampling: SamplingDefaults;
   /** Regions a caller may ask for it in, and on what terms. A model that is not in a region is unknown there. */
   readonly terms: { readonly [region in Region]?: ModelTerms };
@@ -118,6 +142,9 @@ export interface ModelCatalogue {
 export function termsEverywhere(terms: ModelTerms = {}): ModelCard['terms'] {
   return Object.fromEntries(REGIONS.map((region) => [region, terms]));
 }
+
+/** Made once: a call of a model nobody described asks for it. */
+const NO_TERMS = termsEverywhere();
 
 /** The longest prompt the model takes while it thinks, or while it does not; null where nobody knows. */
 export function maxInputOf(card: Pick<ModelCard, 'maxInput' | 'maxInputThinking'>, isThinking: boolean): number | null {
@@ -173,7 +200,7 @@ export function permissiveCard(id: string): ModelCard {
       repetitionPenalty: null,
       presencePenalty: null,
     },
-    terms: termsEverywhere(),
+    terms: NO_TERMS,
     surfaces: { chat: true, responses: true, messages: true },
   };
 }

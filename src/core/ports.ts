@@ -3,6 +3,7 @@
  * `billing/`; `main.ts` wires them. A feature or a wire only ever sees these.
  */
 
+import type { PromptCache } from './context-cache.ts';
 import type { StudioError } from './errors.ts';
 import type { GenerationStream, StartEvent } from './events.ts';
 import type { GenerationRequest } from './generation.ts';
@@ -126,6 +127,8 @@ export interface Backend {
   countTokens?(request: GenerationRequest, route: Route, card: ModelCard | undefined): Promise<number>;
   /** Splits plain text into tokens, without a template. Absent: the backend cannot tell. */
   tokenise?(text: string, route: Route): Promise<readonly TextToken[]>;
+  /** The prompts it keeps. Absent: it keeps none, or whoever it asks does. */
+  readonly promptCache?: PromptCache | undefined;
   /** A word on health for `/health` and `doctor`. */
   health(): BackendHealth;
   close(): Promise<void>;
@@ -225,6 +228,14 @@ export interface OpenAccount {
 export interface Metrics {
   callStarted(protocol: string, model: string): void;
   callEnded(receipt: Receipt): void;
+}
+
+/** How a call waited for local weights. */
+export interface QueueWait {
+  readonly priority: CallContext['priority'];
+  readonly queueMs: number;
+  /** How many of its priority stood before it when it came. */
+  readonly callsAhead: number;
 }
 
 /** Short-lived secrets that stand for a key: they can do what it can and die with it. */

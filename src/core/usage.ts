@@ -34,7 +34,10 @@ export interface InputUsage {
   readonly total: number;
   /** Read from a cached prefix. */
   readonly cachedRead: number;
-  /** Of those read: found by a mark of the caller, which costs less than one that was found without. */
+  /**
+   * Of those read: found by a mark of the caller, which costs less than one that was found without. Present, and 0 where
+   * nothing was found, when the call used the explicit cache.
+   */
   readonly markedRead?: number | undefined;
   /** Written into an explicit cache by this call. */
   readonly cacheWritten: number;
@@ -71,6 +74,11 @@ export function usageOf(counts: {
   };
 }
 
+/** The usage of a call that did not come to its end: what a mark makes is written behind the answer. */
+export function withoutCacheWritten(usage: Usage): Usage {
+  return usage.input.cacheWritten === 0 ? usage : { ...usage, input: { ...usage.input, cacheWritten: 0 } };
+}
+
 /** The sum of two model steps of one call (tool loop, sequential choices). */
 export function addUsage(a: Usage, b: Usage): Usage {
   const hostedTools: Record<string, number> = { ...a.hostedTools };
@@ -79,7 +87,7 @@ export function addUsage(a: Usage, b: Usage): Usage {
     input: {
       total: a.input.total + b.input.total,
       cachedRead: a.input.cachedRead + b.input.cachedRead,
-      ...(a.input.markedRead || b.input.markedRead
+      ...(a.input.markedRead !== undefined || b.input.markedRead !== undefined
         ? { markedRead: (a.input.markedRead ?? 0) + (b.input.markedRead ?? 0) }
         : {}),
       cacheWritten: a.input.cacheWritten + b.input.cacheWritten,

@@ -23,6 +23,7 @@ it('is the order that each line gives its reason for', () => {
     'admission',
     'validation',
     'uploads',
+    'context-cache',
     'thinking',
     'partial-mode',
     'choices',

@@ -5,6 +5,7 @@ import type { Feature } from './feature.ts';
 import { type AdmissionPorts, admission } from './features/admission.ts';
 import { type CallBodiesPorts, callBodies } from './features/call-bodies.ts';
 import { choices } from './features/choices.ts';
+import { contextCache } from './features/context-cache.ts';
 import { type MeteringPorts, metering } from './features/metering.ts';
 import { partialMode } from './features/partial-mode.ts';
 import { resolveModel } from './features/resolve-model.ts';
@@ -29,6 +30,7 @@ export function featuresInOrder(ports: FeaturePorts): Feature[] {
     admission(ports), // as the service: who may not call, or calls too often, is not told what else is wrong
     validation, // refuse bad input before anything is spent
     uploads(ports), // reads files: not for what is refused, and before anybody looks at the parts again
+    contextCache, // reads the marks as they were set, once a call: choices below it share one prompt
     thinking, // resolves the switch, which partial mode and the backend depend on
     partialMode, // needs to know that thinking is off
     choices, // runs what is below once a choice where the backend cannot

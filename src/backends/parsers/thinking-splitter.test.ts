@@ -34,6 +34,18 @@ const CASES: readonly (readonly [text: string, shown: string, opensInside?: bool
   ['<think>a <think> b</think>c', '[a  b]|c'],
   ['The `<think>` tag, "</think>" too.', 'The `<think>` tag, "</think>" too.'],
   ['<think>is it "</think>"?</think>Yes.', '[is it "</think>"?]|Yes.'],
+  ['<think>The answer is "Paris"</think>Paris.', '[The answer is "Paris"]|Paris.'],
+  ['<think>It is "</think>', '[It is "]'],
+  ['```js\nconst tag = <think>;\n```\nDone.</think>', '```js\nconst tag = <think>;\n```\nDone.'],
+  ['<think>```\nhmm</think>Four.', '[```\nhmm]|Four.'],
+  ['◁think▷hmm◁/think▷Four.', '[hmm]|Four.'],
+  ['[THINK]hmm[/THINK]Four, [THIS].', '[hmm]|Four, [THIS].'],
+  ['<seed:think>hmm</seed:think>Four.', '[hmm]|Four.'],
+  [
+    '<|channel|>analysis<|message|>hmm<|end|><|start|>assistant<|channel|>final<|message|>Four <|end|>.',
+    '[hmm]|Four <|end|>.',
+  ],
+  ['<|channel|>final<|message|>Four.', 'Four.'],
   ['a < b, <thin> and <thinker>', 'a < b, <thin> and <thinker>'],
   ['  <b>bold</b>', '  <b>bold</b>'],
   ['text <thi', 'text <thi'],
@@ -64,6 +76,10 @@ describe('the thinking splitter', () => {
       '<thinking>',
       '</thinking>',
       '<thi',
+      '[THINK]',
+      '[/THINK]',
+      '<|channel|>analysis<|message|>',
+      '<|end|><|start|>assistant<|channel|>final<|message|>',
       '<',
       '>',
       '\n',
@@ -84,7 +100,7 @@ describe('the thinking splitter', () => {
         if (text.includes('`') || text.includes('"')) return;
         for (const part of whole) expect(part.text).not.toMatch(/^[^<]*<\/?think(ing)?>/);
       }),
-      { numRuns: 300 },
+      { numRuns: 500 },
     );
   });
 });

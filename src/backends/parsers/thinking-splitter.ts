@@ -1,13 +1,15 @@
 /**
- * Splits `<think>…</think>` (and `<thinking>`) out of model text as it streams.
+ * Splits reasoning out of model text as it streams, by the marks of all families (`thinking-marks.ts`).
  *
- * - A tag counts wherever it stands, except right after a quote or a backtick: there somebody writes *about* the tag.
- * - A closing tag with nothing open is dropped: prompts that open the reasoning themselves leave one behind, and so
- *   do models that stray. No other tag reaches the text either.
- * - White space after a tag is dropped, and so is white space before the first one.
+ * - A mark counts wherever it stands, except where somebody writes *about* it: in quotes, in a fenced block.
+ * - A closing mark with nothing open is dropped: prompts that open the reasoning themselves leave one behind, and so
+ *   do models that stray. No other mark reaches the text either.
+ * - White space after a mark is dropped, and so is white space before the first one.
  *
- * Held back is only what may still be a tag, and white space at the very start.
+ * Held back is only what may still be a mark, and white space at the very start.
  */
+import { ALL_MARKS, MarkScanner, type ScannedPart } from './thinking-marks.ts';
+
 export type ThinkingPart = { readonly type: 'reasoning' | 'text'; readonly text: string };
 
 export interface ThinkingSplitter {
@@ -26,94 +28,69 @@ export function createThinkingSplitter(options: ThinkingSplitterOptions = {}): T
   return new StreamingThinkingSplitter(options.opensInside ?? false);
 }
 
-const TAGS = ['<think>', '</think>', '<thinking>', '</thinking>'];
-const LONGEST_TAG = Math.max(...TAGS.map((tag) => tag.length));
-const QUOTES = new Set(['`', '"', "'"]);
-
 type State =
-  /** Only white space so far: held, because before a tag it is not part of the answer. */
+  /** Only white space so far: held, because before a mark it is not part of the answer. */
   | 'leading'
   | 'text'
   | 'reasoning'
-  /** Behind a tag, where white space is dropped. */
+  /** Behind a mark, where white space is dropped. */
   | 'reasoning-start'
   | 'text-start';
 
 class StreamingThinkingSplitter implements ThinkingSplitter {
+  readonly #scanner: MarkScanner;
   #state: State;
-  #held = '';
-  /** The character before the held text. */
-  #before = '';
+  #leadingSpace = '';
 
   constructor(opensInside: boolean) {
+    this.#scanner = new MarkScanner(ALL_MARKS, opensInside);
     this.#state = opensInside ? 'reasoning-start' : 'leading';
   }
 
   push(text: string): ThinkingPart[] {
-    const parts: ThinkingPart[] = [];
-    const input = this.#held + text;
-    this.#held = '';
-    let position = 0;
-    while (position < input.length) {
-      position = this.#skipSpace(input, position);
-      if (position === input.length) break;
-      const at = this.#findTag(input, position);
-      if (at > position) this.#release(input.slice(position, at), parts);
-      if (at === input.length) break;
-      const tag = wholeTagAt(input, at);
-      if (tag === undefined) {
-        this.#before = input.charAt(at - 1) || this.#before;
-        this.#held = input.slice(at);
-        return parts;
-      }
-      this.#enter(tag);
-      position = at + tag.length;
-    }
-    this.#before = input.at(-1) ?? this.#before;
-    return parts;
+    return this.#split(this.#scanner.push(text));
   }
 
   end(): ThinkingPart[] {
-    const parts: ThinkingPart[] = [];
-    if (this.#held !== '') this.#release(this.#held, parts);
-    this.#held = '';
+    const parts = this.#split(this.#scanner.end());
+    if (this.#state === 'leading') this.#release(this.#leadingSpace, parts);
+    this.#leadingSpace = '';
     return parts;
   }
 
-  /** Where what is to be kept begins; leading white space is held instead of skipped. */
-  #skipSpace(input: string, from: number): number {
-    if (this.#state === 'text' || this.#state === 'reasoning') return from;
-    let position = from;
-    while (position < input.length && isSpace(input.charAt(position))) position++;
-    if (this.#state !== 'leading') return position;
-    if (position === input.length) {
-      this.#held = input.slice(from);
-      return position;
+  #split(scanned: readonly ScannedPart[]): ThinkingPart[] {
+    const parts: ThinkingPart[] = [];
+    for (const { type, text } of scanned) {
+      if (type === 'text') this.#read(text, parts);
+      else this.#pass(type);
     }
-    return input.charAt(position) === '<' && mayBeTagAt(input, position)
-      ? this.#holdLeading(input, from, position)
-      : from;
+    return parts;
   }
 
-  /** Leading white space goes once a whole tag follows it; while the tag may still fail, both are held. */
-  #holdLeading(input: string, from: number, tagAt: number): number {
-    if (wholeTagAt(input, tagAt) !== undefined) return tagAt;
-    this.#held = input.slice(from);
-    return input.length;
-  }
-
-  /** The next tag, whole or perhaps still coming; the end of the input when there is none. */
-  #findTag(input: string, from: number): number {
-    let at = input.indexOf('<', from);
-    while (at >= 0) {
-      const before = at > 0 ? input.charAt(at - 1) : this.#before;
-      if (!QUOTES.has(before) && mayBeTagAt(input, at)) return at;
-      at = input.indexOf('<', at + 1);
+  #read(text: string, parts: ThinkingPart[]): void {
+    switch (this.#state) {
+      case 'leading': {
+        const all = this.#leadingSpace + text;
+        const isBlank = all.replace(LEADING_SPACE, '') === '';
+        this.#leadingSpace = isBlank ? all : '';
+        if (!isBlank) this.#release(all, parts);
+        return;
+      }
+      case 'reasoning-start':
+      case 'text-start':
+        this.#release(text.replace(LEADING_SPACE, ''), parts);
+        return;
+      case 'text':
+      case 'reasoning':
+        this.#release(text, parts);
+        return;
+      default:
+        this.#state satisfies never;
     }
-    return input.length;
   }
 
   #release(text: string, parts: ThinkingPart[]): void {
+    if (text === '') return;
     if (this.#state === 'leading' || this.#state === 'text-start') this.#state = 'text';
     if (this.#state === 'reasoning-start') this.#state = 'reasoning';
     const last = parts.at(-1);
@@ -121,22 +98,12 @@ class StreamingThinkingSplitter implements ThinkingSplitter {
     else parts.push({ type: this.#state === 'reasoning' ? 'reasoning' : 'text', text });
   }
 
-  #enter(tag: string): void {
+  #pass(mark: 'open' | 'close'): void {
     const isOpen = this.#state === 'reasoning' || this.#state === 'reasoning-start';
-    if (!tag.startsWith('</')) this.#state = isOpen ? this.#state : 'reasoning-start';
+    if (mark === 'open') this.#state = isOpen ? this.#state : 'reasoning-start';
     else if (isOpen || this.#state === 'leading') this.#state = 'text-start';
+    this.#leadingSpace = '';
   }
 }
 
-function wholeTagAt(input: string, at: number): string | undefined {
-  return TAGS.find((tag) => input.startsWith(tag, at));
-}
-
-function mayBeTagAt(input: string, at: number): boolean {
-  const rest = input.slice(at, at + LONGEST_TAG);
-  return TAGS.some((tag) => rest.startsWith(tag) || tag.startsWith(rest));
-}
-
-function isSpace(character: string): boolean {
-  return character === '\n' || character === ' ' || character === '\r' || character === '\t';
-}
+const LEADING_SPACE = /^[ \n\r\t]+/;

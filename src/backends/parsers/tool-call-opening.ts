@@ -1,8 +1,8 @@
 /**
  * Finds the beginning of a tool call in model text as it streams, in every spelling small models use:
  *
- *     opening = ( tag | fence )* value
- *     tag     = <tool_call> | <tools> | <json> | <function_call> | …       anywhere
+ *     opening = ( tag | fence )* value | the marks of a family, up to its arguments (`marked-opening.ts`)
+ *     tag     = <tool_call> | <tools> | <json> | [TOOL_CALLS] | …          anywhere
  *     fence   = ``` word?                                                  anywhere
  *     value   = [ object | object                     without tag or fence: only at the start of a line
  *     object  = { pair-type? name-key : quote NAME quote | { wrap-key : value | { object
@@ -14,7 +14,10 @@
  * Not seen, because no opening tells them: calls whose arguments come before their name, and names without quotes.
  */
 
-/** The beginning of a call: everything up to and with the quote that closes its name. */
+import { MarkedOpenings } from './marked-opening.ts';
+import type { ToolFormat } from './tool-formats.ts';
+
+/** The beginning of a call: everything up to and with the quote that closes its name, or what a family writes after it. */
 export interface ToolCallOpening {
   /** The declared name, however the model spelt its dots. */
   readonly name: string;
@@ -26,6 +29,8 @@ export interface ToolCallOpening {
   readonly quote: string;
   /** What is open after the name, innermost first, as the text that would close it: `}]`, `}\n</tool_call>`. */
   readonly closing: string;
+  /** The family by whose own marks it was told; its arguments follow at once. Undefined: members of a JSON object do. */
+  readonly format?: ToolFormat | undefined;
 }
 
 /** What one push gave: text that is just text, then perhaps an opening, then what followed it in the same push. */
@@ -43,6 +48,9 @@ export interface OpeningDetector {
 }
 
 const TAGS = ['tool_call', 'tool_calls', 'tools', 'tool', 'json', 'function_call', 'function_calls', 'functions'];
+/** Marks that nothing closes: of Llama, and of Mistral. */
+const OPEN_TAG = '|python_tag|';
+const BRACKET_MARK = 'TOOL_CALLS]';
 /** Keys whose string value is the function's name. */
 const NAME_KEYS = ['name', 'function', 'function_name', 'tool', 'tool_name'];
 /** Keys whose object or array value holds the call. */
@@ -64,6 +72,7 @@ type State =
   /** Nothing is held. */
   | 'text'
   | 'tag'
+  | 'bracket-mark'
   | 'fence'
   | 'language'
   | 'before-value'
@@ -77,11 +86,14 @@ type State =
   | 'before-comma'
   | 'name';
 
-type Step = 'held' | 'failed' | 'opened';
+type Step = 'held' | 'failed' | 'opened' | 'opened-before';
 
-/** A detector of calls to the functions of these names. */
-export function createOpeningDetector(names: readonly string[]): OpeningDetector {
-  return new StreamingOpeningDetector(names);
+/** A detector of calls to the functions of these names; of families' own marks, those that are wanted (all by default). */
+export function createOpeningDetector(
+  names: readonly string[],
+  isWanted: (format: ToolFormat) => boolean = () => true,
+): OpeningDetector {
+  return new StreamingOpeningDetector(names, isWanted);
 }
 
 class StreamingOpeningDetector implements OpeningDetector {
@@ -97,10 +109,16 @@ class StreamingOpeningDetector implements OpeningDetector {
   #quote = '';
   /** What would close each thing that is open, outermost first. */
   #closers: string[] = [];
+  /** The candidate can still be JSON. */
+  #mayBeJson = true;
+  readonly #marked: MarkedOpenings;
+  #found: ToolFormat | undefined;
+  #foundName: string | undefined;
 
-  constructor(names: readonly string[]) {
+  constructor(names: readonly string[], isWanted: (format: ToolFormat) => boolean) {
     this.#names = names;
     this.#comparableNames = names.map(comparable);
+    this.#marked = new MarkedOpenings(names, isWanted);
   }
 
   push(text: string): OpeningRead {
@@ -118,7 +136,7 @@ class StreamingOpeningDetector implements OpeningDetector {
         continue;
       }
       const character = input.charAt(position);
-      const step = this.#held.length < MAX_HELD_CHARACTERS ? this.#step(character) : 'failed';
+      const step = this.#held.length < MAX_HELD_CHARACTERS ? this.#stepBoth(character) : 'failed';
       if (step === 'failed') {
         // The first character is text now, but another candidate may begin at any later one: read them again.
         released += this.#held.slice(0, this.#candidateAt + 1);
@@ -128,6 +146,7 @@ class StreamingOpeningDetector implements OpeningDetector {
         this.#reset('text');
         continue;
       }
+      if (step === 'opened-before') return { text: released, opening: this.#take(), rest: input.slice(position) };
       this.#held += character;
       position++;
       if (step === 'opened') return { text: released, opening: this.#take(), rest: input.slice(position) };
@@ -148,10 +167,10 @@ class StreamingOpeningDetector implements OpeningDetector {
       case '<':
       case '`':
         return true;
-      case '{':
       case '[':
-        if (this.#isLineStart) return true;
-        return false;
+        return true;
+      case '{':
+        return this.#isLineStart;
       case '\n':
         this.#isLineStart = true;
         return false;
@@ -162,8 +181,31 @@ class StreamingOpeningDetector implements OpeningDetector {
   }
 
   #begin(character: string): void {
-    this.#stepBeforeValue(character);
+    this.#marked.begin();
+    this.#marked.step(character);
+    this.#mayBeJson = true;
+    // Inside a line an array is no call, but the mark that begins like one is.
+    if (character === '[' && !this.#isLineStart) this.#go('bracket-mark');
+    else this.#stepBeforeValue(character);
     this.#held += character;
+  }
+
+  /** A candidate is read as JSON and as the marks of families, until one of them opens or both have failed. */
+  #stepBoth(character: string): Step {
+    if (this.#state === 'leading') {
+      this.#marked.begin();
+      this.#mayBeJson = true;
+    }
+    const marked = this.#marked.step(character);
+    if (marked.kind === 'opened') {
+      this.#found = marked.opening.format;
+      this.#foundName = marked.opening.name;
+      return marked.isBefore ? 'opened-before' : 'opened';
+    }
+    const step = this.#mayBeJson ? this.#step(character) : 'failed';
+    if (step !== 'failed') return step;
+    this.#mayBeJson = false;
+    return marked.kind;
   }
 
   /** The step of a character at which a tag, a fence, an array or an object may begin. */
@@ -194,6 +236,10 @@ class StreamingOpeningDetector implements OpeningDetector {
         return this.#stepBeforeValue(character);
       case 'tag':
         return this.#stepTag(character);
+      case 'bracket-mark':
+        this.#word += character;
+        if (this.#word === BRACKET_MARK) return this.#go('before-value');
+        return BRACKET_MARK.startsWith(this.#word) ? 'held' : 'failed';
       case 'fence':
         if (character !== '`') return 'failed';
         this.#word += character;
@@ -204,7 +250,10 @@ class StreamingOpeningDetector implements OpeningDetector {
         return this.#stepLanguage(character);
       case 'before-object':
         if (isSpace(character)) return 'held';
-        return character === '{' ? this.#openObject() : 'failed';
+        if (character === '{') return this.#openObject();
+        if (character !== BRACKET_MARK.charAt(0) || this.#closers.length > 1) return 'failed';
+        this.#closers = [];
+        return this.#go('bracket-mark', character);
       case 'before-key':
         return this.#stepBeforeKey(character);
       case 'quoted-key':
@@ -236,12 +285,13 @@ class StreamingOpeningDetector implements OpeningDetector {
 
   #stepTag(character: string): Step {
     if (character === '>') {
+      if (this.#word === OPEN_TAG) return this.#go('before-value');
       if (!TAGS.includes(this.#word)) return 'failed';
       this.#closers.push(`\n</${this.#word}>`);
       return this.#go('before-value');
     }
     this.#word += character.toLowerCase();
-    return TAGS.some((tag) => tag.startsWith(this.#word)) ? 'held' : 'failed';
+    return [...TAGS, OPEN_TAG].some((tag) => tag.startsWith(this.#word)) ? 'held' : 'failed';
   }
 
   /** Any language word will do: what follows decides, and models write calls in `python` and `xml` fences too. */
@@ -305,13 +355,22 @@ class StreamingOpeningDetector implements OpeningDetector {
   }
 
   #take(): ToolCallOpening {
-    const opening = {
-      name: this.#declaredName() ?? this.#word,
-      raw: this.#held,
-      isArray: this.#closers.includes(']'),
-      quote: this.#quote,
-      closing: this.#closers.toReversed().join(''),
-    };
+    const opening: ToolCallOpening = this.#found
+      ? {
+          name: this.#foundName ?? '',
+          raw: this.#held,
+          isArray: false,
+          quote: '',
+          closing: '',
+          format: this.#found,
+        }
+      : {
+          name: this.#declaredName() ?? this.#word,
+          raw: this.#held,
+          isArray: this.#closers.includes(']'),
+          quote: this.#quote,
+          closing: this.#closers.toReversed().join(''),
+        };
     this.flush();
     return opening;
   }
@@ -327,6 +386,8 @@ class StreamingOpeningDetector implements OpeningDetector {
     this.#held = '';
     this.#candidateAt = 0;
     this.#closers = [];
+    this.#found = undefined;
+    this.#foundName = undefined;
   }
 }
 

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type CallPart, createToolCallReader } from './tool-call-reader.ts';
 
-const NAMES = ['get_weather', 'math.add'];
+const CALLABLES = ['get_weather', 'math.add'].map((name) => ({ name }));
 
 /** Parts, neighbours of one kind joined. */
 function read(pieces: readonly string[], wasCut = false): CallPart[] {
-  const reader = createToolCallReader(NAMES);
+  const reader = createToolCallReader(CALLABLES);
   const joined: CallPart[] = [];
   for (const part of [...pieces.flatMap((piece) => reader.push(piece)), ...reader.end(wasCut)]) {
     const last = joined.at(-1);
@@ -109,7 +109,7 @@ describe('the tool call reader', () => {
   }
 
   it('passes arguments on as they come', () => {
-    const reader = createToolCallReader(NAMES);
+    const reader = createToolCallReader(CALLABLES);
     expect(reader.push('{"name": "get_weather", "argu')).toEqual([{ type: 'call-start', name: 'get_weather' }]);
     expect(reader.push('ments": {"city": "Bei')).toEqual([{ type: 'call-input', text: '{"city": "Bei' }]);
     expect(reader.push('jing", ')).toEqual([{ type: 'call-input', text: 'jing"' }]);

@@ -5,8 +5,12 @@
  * its key; then closers (brackets, tags, fences), which are swallowed; then perhaps another call: the next of an array,
  * another tag, another object. Arguments stream as they come; loose JSON is repaired once it is complete.
  */
+
+import type { JsonSchema } from '../../core/generation.ts';
 import { createStreamedJson, type StreamedJson } from '../../core/streamed-json.ts';
+import { TaggedInput } from './tagged-input.ts';
 import { createOpeningDetector, type OpeningDetector, type ToolCallOpening } from './tool-call-opening.ts';
+import { parameterKinds, TOOL_FORMATS, type ToolFormat } from './tool-formats.ts';
 
 export type CallPart =
   | { readonly type: 'text'; readonly text: string }
@@ -20,9 +24,15 @@ export interface ToolCallReader {
   end(wasCut: boolean): CallPart[];
 }
 
-/** A reader of calls to the functions of these names. */
-export function createToolCallReader(names: readonly string[]): ToolCallReader {
-  return new StreamingToolCallReader(names);
+/** A function that may be called; its schema tells how arguments are meant that a family spells without quotes. */
+export interface Callable {
+  readonly name: string;
+  readonly schema?: JsonSchema | undefined;
+}
+
+/** A reader of calls to these functions. */
+export function createToolCallReader(callables: readonly Callable[]): ToolCallReader {
+  return new StreamingToolCallReader(callables);
 }
 
 const ARGUMENT_KEYS = new Set(['arguments', 'parameters', 'args', 'input', 'params', 'kwargs']);
@@ -30,11 +40,27 @@ const ARGUMENT_KEYS = new Set(['arguments', 'parameters', 'args', 'input', 'para
 const OTHER_KEYS = new Set(['id', 'type', 'index', 'call_id', 'tool_call_id']);
 const MAX_CLOSING_TAG_CHARACTERS = 24;
 const FILE_ENDING = '.json';
+/** Marks behind calls that look like no closing tag. */
+const CLOSING_MARKS = [
+  ...new Set(TOOL_FORMATS.flatMap(({ after, ending }) => (after + ending).match(/<[^/>][^>]*>/g) ?? [])),
+];
 
-type State = 'text' | 'before-key' | 'quoted-key' | 'bare-key' | 'before-value' | 'value' | 'closers';
+type State =
+  | 'text'
+  | 'before-key'
+  | 'quoted-key'
+  | 'bare-key'
+  | 'before-value'
+  | 'value'
+  /** A family's own marks opened the call: the arguments follow, as JSON or between tags. */
+  | 'before-input'
+  | 'tagged-input'
+  | 'closers';
 
 class StreamingToolCallReader implements ToolCallReader {
   readonly #detector: OpeningDetector;
+  readonly #callables: readonly Callable[];
+  #tagged: TaggedInput | undefined;
   #state: State = 'text';
   #parts: CallPart[] = [];
   #openObjects = 0;
@@ -51,8 +77,9 @@ class StreamingToolCallReader implements ToolCallReader {
   /** What may be a closer. */
   #held = '';
 
-  constructor(names: readonly string[]) {
-    this.#detector = createOpeningDetector(names);
+  constructor(callables: readonly Callable[]) {
+    this.#callables = callables;
+    this.#detector = createOpeningDetector(callables.map(({ name }) => name));
   }
 
   push(text: string): CallPart[] {
@@ -67,10 +94,14 @@ class StreamingToolCallReader implements ToolCallReader {
         this.#addText(this.#detector.flush());
         break;
       case 'closers':
-        if (!/^(?:`|<\/)/.test(this.#held)) this.#addText(this.#held);
+        if (!isCloserSoFar(this.#held)) this.#addText(this.#held);
         break;
       case 'value':
         this.#endValue(wasCut);
+        this.#endCall(wasCut);
+        break;
+      case 'tagged-input':
+        this.#addInput(this.#tagged?.end(wasCut) ?? '');
         this.#endCall(wasCut);
         break;
       default:
@@ -88,6 +119,10 @@ class StreamingToolCallReader implements ToolCallReader {
         return this.#readText(text);
       case 'value':
         return this.#readValue(text);
+      case 'before-input':
+        return this.#readBeforeInput(text);
+      case 'tagged-input':
+        return this.#readTagged(text);
       case 'closers':
         return this.#readCloser(text);
       default:
@@ -97,6 +132,7 @@ class StreamingToolCallReader implements ToolCallReader {
 
   #readText(text: string): string {
     const { text: released, opening, rest } = this.#detector.push(text);
+    if (released.trim() !== '') this.#isInFence = false;
     this.#addText(released);
     if (opening) this.#startCall(opening);
     return rest;
@@ -107,10 +143,41 @@ class StreamingToolCallReader implements ToolCallReader {
     // Members may follow in every object around the name, as far as an array; beyond it lies the next call.
     const [objects = ''] = opening.closing.split(/[\]\n]/);
     this.#openObjects = objects.length;
-    this.#isInFence = opening.closing.includes('```');
+    // An array that was opened in a fence goes on in it with its next call.
+    this.#isInFence ||= opening.closing.includes('```');
     this.#hasInput = false;
     this.#members = [];
-    this.#state = 'before-key';
+    if (opening.format) this.#startMarkedInput(opening.format, opening.name);
+    else this.#state = 'before-key';
+  }
+
+  #startMarkedInput(format: ToolFormat, name: string): void {
+    this.#isInFence ||= format.after.includes('```');
+    this.#openObjects = 0;
+    if (format.input === 'json') {
+      this.#state = 'before-input';
+      return;
+    }
+    const schema = this.#callables.find((callable) => callable.name === name)?.schema;
+    const kinds = schema && parameterKinds(schema);
+    this.#tagged = new TaggedInput(format.input, (key) => kinds?.get(key) ?? 'any');
+    this.#state = 'tagged-input';
+  }
+
+  #readBeforeInput(text: string): string {
+    const visible = text.trimStart();
+    if (visible === '') return '';
+    if (visible.startsWith('{')) this.#startValue('arguments', '{');
+    else this.#endCall(false);
+    return visible;
+  }
+
+  #readTagged(text: string): string {
+    const read = this.#tagged?.push(text);
+    this.#addInput(read?.json ?? '');
+    if (!read?.isComplete) return '';
+    this.#endCall(false);
+    return read.rest;
   }
 
   /** Whether the character was consumed. */
@@ -172,7 +239,8 @@ class StreamingToolCallReader implements ToolCallReader {
     else this.#collected += passed;
     if (!isComplete) return '';
     this.#endValue(false);
-    this.#state = 'before-key';
+    if (this.#openObjects > 0) this.#state = 'before-key';
+    else this.#endCall(false);
     return rest;
   }
 
@@ -220,8 +288,9 @@ class StreamingToolCallReader implements ToolCallReader {
       return 'closer';
     }
     if (FILE_ENDING.startsWith(held)) return held === FILE_ENDING ? 'closer' : 'perhaps';
-    if (/^<\/[\w|]*>$/.test(held)) return 'closer';
-    return /^<(?:\/[\w|]*)?$/.test(held) && held.length < MAX_CLOSING_TAG_CHARACTERS ? 'perhaps' : 'no';
+    if (/^<\/[\w|:]*>$/.test(held) || CLOSING_MARKS.includes(held)) return 'closer';
+    if (CLOSING_MARKS.some((mark) => mark.startsWith(held))) return 'perhaps';
+    return /^<(?:\/[\w|:]*)?$/.test(held) && held.length < MAX_CLOSING_TAG_CHARACTERS ? 'perhaps' : 'no';
   }
 
   #addText(text: string): void {
@@ -242,6 +311,11 @@ class StreamingToolCallReader implements ToolCallReader {
     this.#parts = [];
     return parts;
   }
+}
+
+/** The end of the text cut a closer. */
+function isCloserSoFar(held: string): boolean {
+  return /^(?:`|<\/)/.test(held) || (held.length > 1 && CLOSING_MARKS.some((mark) => mark.startsWith(held)));
 }
 
 /** Arguments that came as a string of JSON, or as nothing. */

@@ -20,7 +20,7 @@ export function decodeChat(chunks: readonly Loose[]): AnswerEvents {
     ids: countingIds(),
     blockPrefix: 'replay-',
     emit: (event) => void events.push(event),
-    callableNames: undefined,
+    callables: undefined,
     splitsThinking: false,
     stopTexts: [],
     isEvidence: true,

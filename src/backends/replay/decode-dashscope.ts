@@ -238,6 +238,7 @@ export function decodeDashScopeUsage(usage: Loose): Usage {
       ...NO_USAGE.input,
       total: input,
       cachedRead: Math.min(cachedRead ?? 0, input),
+      ...(cache?.cache_type === 'ephemeral' ? { markedRead: Math.min(cachedRead ?? 0, input) } : {}),
       cacheWritten: Math.min(count(cache?.cache_creation_input_tokens) ?? 0, input - Math.min(cachedRead ?? 0, input)),
       image: media('image') ?? 0,
       video: media('video') ?? 0,

@@ -158,6 +158,8 @@ function decodeUsage(usage: Loose): Usage {
       ...NO_USAGE.input,
       total: count(usage.input_tokens) + cachedRead + cacheWritten,
       cachedRead,
+      // Told by the explicit cache only.
+      ...(isObject(usage.cache_creation) ? { markedRead: cachedRead } : {}),
       cacheWritten,
     },
     output: { total: output, reasoning: Math.min(count(details.thinking_tokens), output), audio: 0 },

@@ -1,5 +1,5 @@
 /** A Responses reply, its events or its one body → events ("Responses", response object and streaming; "Built-in tools"). */
-import { NO_USAGE, type Usage } from '../../core/usage.ts';
+import { type InputUsage, NO_USAGE, type Usage } from '../../core/usage.ts';
 import { type AnswerEvents, AnswerWriter } from './answer-writer.ts';
 import { errorOfBody } from './decode-error.ts';
 import { isObject, type Loose } from './recording.ts';
@@ -159,11 +159,20 @@ function decodeUsage(usage: Loose): Usage {
   const outputTotal = count(usage.output_tokens);
   const tools = isObject(usage.x_tools) ? Object.entries(usage.x_tools) : [];
   const hostedTools = tools.map(([kind, told]): [string, number] => [kind, isObject(told) ? count(told.count) : 0]);
+  const cachedRead = Math.min(count(input.cached_tokens), inputTotal);
   return {
-    input: { ...NO_USAGE.input, total: inputTotal, cachedRead: Math.min(count(input.cached_tokens), inputTotal) },
+    input: { ...NO_USAGE.input, total: inputTotal, cachedRead, ...sessionCountsOf(usage, cachedRead, inputTotal) },
     output: { total: outputTotal, reasoning: Math.min(count(output.reasoning_tokens), outputTotal), audio: 0 },
     ...(hostedTools.length > 0 ? { hostedTools: Object.fromEntries(hostedTools) } : {}),
   };
+}
+
+/** What the session cache wrote, and that it was used, stands only in the vendor's own detail. */
+function sessionCountsOf({ x_details: details }: Loose, cachedRead: number, inputTotal: number): Partial<InputUsage> {
+  const cache = listOf(details)[0]?.prompt_tokens_details;
+  if (!isObject(cache) || cache.cache_type !== 'ephemeral') return {};
+  const cacheWritten = Math.min(count(cache.cache_creation_input_tokens), inputTotal - cachedRead);
+  return { markedRead: cachedRead, cacheWritten };
 }
 
 function listOf(value: unknown): Loose[] {

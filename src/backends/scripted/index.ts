@@ -5,8 +5,10 @@
 import { contextTooLong } from '../../core/errors.ts';
 import { maxInputOf } from '../../core/models.ts';
 import type { Backend, Clock } from '../../core/ports.ts';
-import { parseBehaviour } from './behaviours.ts';
+import type { InputUsage } from '../../core/usage.ts';
+import { type Behaviour, parseBehaviour } from './behaviours.ts';
 import { play, type Sleep, sleep } from './player.ts';
+import { type CachedCall, ScriptedPromptCache } from './prompt-cache.ts';
 import { scriptOf } from './script.ts';
 import { countInput, textTokens } from './tokens.ts';
 
@@ -20,6 +22,7 @@ export interface ScriptedBackendOptions {
 
 /** Answers by script. Several choices are left to the pipeline, as most upstreams leave them. */
 export function createScriptedBackend(options: ScriptedBackendOptions): Backend {
+  const cache = new ScriptedPromptCache(options.clock);
   return {
     id: 'scripted',
     abilities: {
@@ -36,12 +39,20 @@ export function createScriptedBackend(options: ScriptedBackendOptions): Backend 
       const counted = countInput(request);
       const longest = context.card && maxInputOf(context.card, request.thinking.switch === 'on');
       if (longest != null && counted.total > longest) throw contextTooLong(counted.total, longest);
-      const input = { ...counted, cachedRead: Math.min(behaviour.cached, counted.total) };
-      return play({ script, request, context, input, clock: options.clock, sleep: options.sleep ?? sleep });
+      const cached = behaviour.cached > 0 ? saidToBeCached(behaviour, counted) : cache.open(request, counted.total);
+      const input = { ...counted, ...cached.counts };
+      const { settle } = cached;
+      return play({ script, request, context, input, settle, clock: options.clock, sleep: options.sleep ?? sleep });
     },
     countTokens: async (request) => countInput(request).total,
     tokenise: async (text) => textTokens(text),
+    promptCache: cache,
     health: () => ({ isReady: true, detail: 'scripted answers' }),
     close: async () => {},
   };
+}
+
+/** `?cached=N`: the same for every call, whatever was said before. */
+function saidToBeCached({ cached }: Behaviour, { total }: InputUsage): CachedCall {
+  return { counts: { cachedRead: Math.min(cached, total) }, settle: () => {} };
 }

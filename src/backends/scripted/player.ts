@@ -25,6 +25,8 @@ export interface Performance {
   readonly request: GenerationRequest;
   readonly context: CallContext;
   readonly input: InputUsage;
+  /** The answer has come to its end; done before that is told. */
+  readonly settle: () => void;
   readonly clock: Clock;
   readonly sleep: Sleep;
 }
@@ -77,6 +79,7 @@ class Player {
       return;
     }
     yield { type: 'choice-end', choice: 0, reason: script.reason, stopText: script.stopText };
+    this.#performance.settle();
     yield this.#finish('completed');
   }
 

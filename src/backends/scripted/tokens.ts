@@ -57,6 +57,29 @@ export function countInput(request: GenerationRequest): InputUsage {
   };
 }
 
+/** The tokens of a piece, as many as `countInput` counts. What is not looked at is told by where it is. */
+export function tokensOfPart(part: ContentPart): string[] {
+  switch (part.type) {
+    case 'text':
+    case 'reasoning':
+      return tokenise(part.text);
+    case 'tool-call':
+      return [...tokenise(part.name), ...tokenise(part.inputText)];
+    case 'tool-result':
+      return part.parts.flatMap(tokensOfPart);
+    case 'image':
+      return Array.from({ length: IMAGE_TOKENS }, () => part.url);
+    case 'video':
+      return Array.from({ length: VIDEO_TOKENS }, () => part.url ?? part.frames?.join() ?? '');
+    case 'audio':
+      return Array.from({ length: AUDIO_TOKENS }, () => part.url);
+    case 'file':
+      return [];
+    default:
+      return part satisfies never;
+  }
+}
+
 /** The three tokens around a gap count one each, whoever wrote them. */
 const GAP_TOKENS = 3;
 

@@ -250,7 +250,9 @@ class UpstreamCall implements AsyncIterableIterator<GenerationEvent>, AttemptLis
       ids: this.#context.ids,
       blockPrefix: this.#ports.nextBlockPrefix(),
       emit: this.#emit,
-      callableNames: mayCallInText ? functionTools(this.#request).map(({ name }) => name) : undefined,
+      callables: mayCallInText
+        ? functionTools(this.#request).map(({ name, inputSchema }) => ({ name, schema: inputSchema }))
+        : undefined,
       // What goes on from a raw prompt is text, tags and all.
       splitsThinking: readsThinkingFromText && !rawPrompt,
       stopTexts: sampling.stopTexts ?? [],

@@ -364,6 +364,17 @@ async function usageOfReply(body: string, options?: FedOptions): Promise<Usage |
 }
 
 describe('usage of an upstream reply', () => {
+  it('tells what a mark found from what was found without one', async () => {
+    const inputOf = async (details: object) => {
+      const usage = { prompt_tokens: 2000, completion_tokens: 1, prompt_tokens_details: details };
+      return (await usageOfReply(text('A') + STOP + frame({ choices: [], usage }) + DONE_FRAME))?.input;
+    };
+    const counters = { cache_creation_input_tokens: 0, cache_type: 'ephemeral' };
+    expect(await inputOf({ cached_tokens: 1605, ...counters })).toMatchObject({ cachedRead: 1605, markedRead: 1605 });
+    expect(await inputOf({ cached_tokens: 0, ...counters })).toMatchObject({ cachedRead: 0, markedRead: 0 });
+    expect(await inputOf({ cached_tokens: 1605 })).not.toHaveProperty('markedRead');
+  });
+
   it('maps every count that is told', async () => {
     const usage = {
       prompt_tokens: 100,
@@ -372,7 +383,16 @@ describe('usage of an upstream reply', () => {
       completion_tokens_details: { reasoning_tokens: 40 },
     };
     expect(await usageOfReply(text('A') + STOP + frame({ choices: [], usage }) + DONE_FRAME)).toEqual({
-      input: { total: 100, cachedRead: 60, cacheWritten: 20, image: 5, video: 0, audio: 0, toolDefinitions: 0 },
+      input: {
+        total: 100,
+        cachedRead: 60,
+        markedRead: 60,
+        cacheWritten: 20,
+        image: 5,
+        video: 0,
+        audio: 0,
+        toolDefinitions: 0,
+      },
       output: { total: 50, reasoning: 40, audio: 0 },
     });
   });

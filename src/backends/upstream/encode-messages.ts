@@ -119,7 +119,7 @@ function encodePart(part: ContentPart, quirks: UpstreamQuirks): WireObject {
 }
 
 /** The one kind of mark there is ("Context cache", explicit cache). */
-export function encodeMark(mark: CacheMark | undefined, quirks: UpstreamQuirks): WireObject {
+function encodeMark(mark: CacheMark | undefined, quirks: UpstreamQuirks): WireObject {
   return mark && quirks.takesCacheMarks ? { cache_control: { type: 'ephemeral' } } : {};
 }
 

@@ -5,7 +5,7 @@
 import { StudioError } from '../../core/errors.ts';
 import { type FunctionTool, functionTools, type GenerationRequest, type Sampling } from '../../core/generation.ts';
 import type { CallContext } from '../../core/ports.ts';
-import { encodeMark, encodeMessages, given, type WireObject } from './encode-messages.ts';
+import { encodeMessages, given, type WireObject } from './encode-messages.ts';
 import type { UpstreamQuirks } from './quirks.ts';
 
 export interface EncodedRequest {
@@ -193,19 +193,19 @@ function addTools(request: GenerationRequest, body: WireObject, quirks: Upstream
   // A server that cannot be told to leave tools alone is not shown any.
   const tools = toolChoice === 'none' && quirks.toolChoice === 'none' ? [] : functionTools(request);
   if (tools.length === 0) return;
-  body.tools = tools.map((tool) => encodeTool(tool, quirks));
+  body.tools = tools.map(encodeTool);
   if (quirks.takesParallelSwitch) body.parallel_tool_calls = request.allowsParallelCalls;
   if (toolChoice === 'auto') return;
   if (quirks.toolChoice === 'none') refuse('tool_choice');
   if (typeof toolChoice === 'string') body.tool_choice = toolChoice;
   else if (quirks.toolChoice === 'all') body.tool_choice = { type: 'function', function: { name: toolChoice.name } };
   else {
-    body.tools = tools.filter((tool) => tool.name === toolChoice.name).map((tool) => encodeTool(tool, quirks));
+    body.tools = tools.filter((tool) => tool.name === toolChoice.name).map(encodeTool);
     body.tool_choice = 'required';
   }
 }
 
-function encodeTool(tool: FunctionTool, quirks: UpstreamQuirks): WireObject {
+function encodeTool(tool: FunctionTool): WireObject {
   return {
     type: 'function',
     function: {
@@ -213,7 +213,6 @@ function encodeTool(tool: FunctionTool, quirks: UpstreamQuirks): WireObject {
       ...given({ description: tool.description, strict: tool.isStrict }),
       parameters: tool.inputSchema,
     },
-    ...encodeMark(tool.cacheMark, quirks),
   };
 }
 

@@ -102,6 +102,7 @@ function addTimings(before: Timings, own: Timings): Timings {
     before.totalMs === undefined && own.totalMs === undefined ? undefined : (before.totalMs ?? 0) + (own.totalMs ?? 0);
   return {
     queueMs: before.queueMs ?? own.queueMs,
+    callsAhead: before.callsAhead ?? own.callsAhead,
     promptMs: before.promptMs ?? own.promptMs,
     firstTokenMs: before.firstTokenMs ?? own.firstTokenMs,
     totalMs,

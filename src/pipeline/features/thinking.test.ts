@@ -35,6 +35,11 @@ describe('thinking', () => {
     expect(resolved('qwen3.5-plus', { switch: 'off', budgetTokens: 50, effort: 'high' })).toEqual({ switch: 'off' });
   });
 
+  it('takes a budget of 0 for off where the backend cuts at none', () => {
+    expect(resolved('qwen-plus', { switch: 'on', budgetTokens: 0 })).toMatchObject({ switch: 'on', budgetTokens: 0 });
+    expect(resolved('qwen-plus', { switch: 'on', budgetTokens: 0 }, false)).toEqual({ switch: 'off' });
+  });
+
   it('refuses what the card rules out', () => {
     expect(() => resolved('qwen-max', { switch: 'on' })).toThrow(
       'The model qwen-max does not support enable_thinking.',

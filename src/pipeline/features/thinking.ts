@@ -5,6 +5,7 @@
  * - An effort becomes the budget it stands for when the backend cuts at budgets; otherwise backends get the effort and
  *   whatever budget the caller gave, to pass on as they can. We cannot cut at a budget here: tokens of a delta are not
  *   known outside the backend.
+ * - A budget of 0 is another word for off where nobody can cut at it.
  * - Earlier reasoning is dropped from the prompt unless it is kept, all of it or that of the running tool loop.
  * - When thinking is off, reasoning that a backend sends nevertheless is not shown. It stays in the usage: it was made,
  *   and whoever runs the backend pays for it.
@@ -55,11 +56,12 @@ export function resolveThinking(
   card: ModelCard,
   abilities: BackendAbilities | undefined,
 ): GenerationRequest {
-  const isOn = isThinkingOn(request, card);
+  const holdsBudget = abilities?.thinkingBudget ?? false;
+  const isOn = isThinkingOn(request, card) && (holdsBudget || request.thinking.budgetTokens !== 0);
   return {
     ...request,
     turns: turnsOf(request, card, isOn),
-    thinking: isOn ? thinkingOn(request.thinking, card, abilities?.thinkingBudget ?? false) : { switch: 'off' },
+    thinking: isOn ? thinkingOn(request.thinking, card, holdsBudget) : { switch: 'off' },
     limits: isOn ? limitsOf(request, card) : request.limits,
     sampling: isOn ? samplingOf(request.sampling, card) : request.sampling,
   };

@@ -196,8 +196,8 @@ const CASES: readonly Case[] = [
     message: 'The value of the enable_thinking parameter is restricted to True.',
   },
   {
-    what: 'thinking_budget 0',
-    changes: { thinking: { switch: 'on', budgetTokens: 0 } },
+    what: 'thinking_budget below 0',
+    changes: { thinking: { switch: 'on', budgetTokens: -1 } },
     message: 'The thinking_budget parameter must be a positive integer and not greater than 81920',
   },
   {
@@ -375,6 +375,7 @@ describe('validation', () => {
       model: 'qwen-max',
       changes: { thinking: { switch: 'default', budgetTokens: 0 } },
     },
+    { what: 'a budget of no reasoning at all', changes: { thinking: { switch: 'on', budgetTokens: 0 } } },
     { what: 'an effort on a model without efforts', changes: { thinking: { switch: 'default', effort: 'whatever' } } },
     {
       what: 'effort none on qwen3.8 without a stream',

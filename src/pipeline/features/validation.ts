@@ -297,7 +297,8 @@ function thinkingBudgetInRange({ thinking }: GenerationRequest, card: ModelCard)
   const { budgetTokens } = thinking;
   // Models that never think ignore the parameter.
   if (budgetTokens === undefined || card.thinking === 'none') return;
-  if (!isCount(budgetTokens, card.thinkingBudgetMax))
+  // The service wants 1 at least. Here 0 is a wish like any other: no reasoning, and the answer comes (docs/decisions/0020).
+  if (budgetTokens !== 0 && !isCount(budgetTokens, card.thinkingBudgetMax))
     refuse(`The thinking_budget parameter must be a positive integer and not greater than ${card.thinkingBudgetMax}`);
 }
 

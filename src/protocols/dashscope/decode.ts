@@ -16,6 +16,7 @@ import type {
   ToolChoice,
 } from '../../core/generation.ts';
 import type { ModelCard, NativeService } from '../../core/models.ts';
+import { sessionKeyWish } from '../cache-headers.ts';
 import { badType, decodeStop, isObject, type JsonObject, TOP_K_OFF } from '../parameters.ts';
 import type { Decoded, DecodeInfo, ReplyPlan } from '../protocol.ts';
 import { missingFormat } from '../response-format.ts';
@@ -76,6 +77,7 @@ export function decodeGeneration(
   const missing = missingFormat(output, card);
   if (missing !== undefined) throw new StudioError('invalid-parameter', texts.badResponseFormat(missing));
   const isStreaming = asksForStream(headers);
+  const wish = sessionKeyWish(headers);
   return {
     request: {
       model,
@@ -90,6 +92,7 @@ export function decodeGeneration(
       thinking: decodeThinking(parameters),
       extensions: decodeExtensions(parameters),
       storage: {},
+      ...(wish && { cacheWish: wish }),
     },
     plan: {
       isStreaming,

@@ -71,11 +71,11 @@ function outputDetailsOf(
   return Object.keys(details).length > 0 ? { output_tokens_details: details } : {};
 }
 
-/** The counters of an explicit mark once something was written. */
-function cacheDetailsOf({ input: { cachedRead, cacheWritten } }: Usage, tells: Teller): object {
+/** The counters of the explicit cache, zeros too, once it was used. */
+function cacheDetailsOf({ input: { cachedRead, markedRead, cacheWritten } }: Usage, tells: Teller): object {
   return {
     ...(tells('cached-read') ? { cached_tokens: cachedRead } : {}),
-    ...(cacheWritten > 0
+    ...(cacheWritten > 0 || markedRead !== undefined
       ? {
           cache_creation_input_tokens: cacheWritten,
           cache_creation: { ephemeral_5m_input_tokens: cacheWritten },

@@ -7,6 +7,7 @@
 import type { z } from 'zod';
 import { type ErrorCode, StudioError } from '../../core/errors.ts';
 import type {
+  CacheWish,
   Extensions,
   FunctionTool,
   GenerationRequest,
@@ -37,7 +38,7 @@ export interface ChatReplyPlan extends ReplyPlan {
 }
 
 /** Throws a StudioError with the service's words for what its front validator refuses. */
-export function decodeChatRequest(body: unknown): Decoded<ChatReplyPlan> {
+export function decodeChatRequest(body: unknown, cacheWish?: CacheWish): Decoded<ChatReplyPlan> {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new StudioError('malformed-body');
   const { model, messages } = body as { readonly model?: unknown; readonly messages?: unknown };
   checkModel(model);
@@ -64,6 +65,7 @@ export function decodeChatRequest(body: unknown): Decoded<ChatReplyPlan> {
     thinking: decodeThinking(parameters),
     extensions: decodeExtensions(parameters),
     storage: decodeStorage(parameters),
+    ...(cacheWish && { cacheWish }),
   };
   return { request, plan: decodePlan(parameters) };
 }

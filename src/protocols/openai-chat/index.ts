@@ -1,5 +1,6 @@
 /** Chat Completions as Model Studio serves it under `compatible-mode`: the registration. */
 import { StudioError } from '../../core/errors.ts';
+import { sessionKeyWish } from '../cache-headers.ts';
 import type { GenerationProtocol, Wire, WirePorts } from '../protocol.ts';
 import { openAiRateLimitHeaders } from '../rate-limit-headers.ts';
 import { missingFormat } from '../response-format.ts';
@@ -19,8 +20,8 @@ function generationOf({ findCard }: WirePorts): GenerationProtocol<ChatReplyPlan
   return {
     id: ID,
     paths: PREFIXES.map((prefix) => `${prefix}/chat/completions`),
-    decodeRequest: (body) => {
-      const decoded = decodeChatRequest(body);
+    decodeRequest: (body, { headers }) => {
+      const decoded = decodeChatRequest(body, sessionKeyWish(headers));
       const { model, output } = decoded.request;
       const card = findCard(model);
       // A few models answer on other wires only ("Unsupported model `…` for OpenAI compatibility mode.").

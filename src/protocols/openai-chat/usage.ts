@@ -19,12 +19,16 @@ function outputDetails({ total, reasoning, audio }: Usage['output']): object {
   };
 }
 
-/** Media counts appear once there is media; the cache counters of an explicit mark once something was written. */
-function inputDetails({ total, cachedRead, cacheWritten, image, video, audio }: Usage['input']): object {
+/**
+ * Media counts appear once there is media; the counters of the explicit cache, zeros too, once it was used: the page's own
+ * sample reads them on a call that only found ("Context cache").
+ */
+function inputDetails(input: Usage['input']): object {
+  const { total, cachedRead, markedRead, cacheWritten, image, video, audio } = input;
   const media = image + video + audio;
   return {
     cached_tokens: cachedRead,
-    ...(cacheWritten > 0
+    ...(cacheWritten > 0 || markedRead !== undefined
       ? {
           cache_creation_input_tokens: cacheWritten,
           cache_creation: { ephemeral_5m_input_tokens: cacheWritten },

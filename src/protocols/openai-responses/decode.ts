@@ -17,6 +17,7 @@ import type {
 import type { ModelCard, ModelCatalogue } from '../../core/models.ts';
 import type { Owner } from '../../core/ports.ts';
 import type { StoredItem } from '../../core/responses.ts';
+import { keptSessionWish } from '../cache-headers.ts';
 import { decodeItem, kindOf, newItemId, refusal } from '../openai-items.ts';
 import { decodeMetadata, type Metadata } from '../openai-metadata.ts';
 import { isObject, type JsonObject } from '../parameters.ts';
@@ -52,6 +53,7 @@ export function decodeResponseRequest(
   const input = decodeInput(body.input, parameters, info);
   const tools = decodeTools(body.tools, body.tool_choice);
   const plan = planOf(body, { parameters, text, metadata, tools, input, model, dialect, info });
+  const wish = keptSessionWish(info.headers);
   const open: Open = (sealed) => ports.open(info.account, sealed);
   const request: GenerationRequest = {
     model,
@@ -67,6 +69,7 @@ export function decodeResponseRequest(
     continuation: continuationOf(plan),
     extensions: { ocr: parameters.ocr_options ?? undefined },
     storage: decodeStorage(body, plan, metadata),
+    ...(wish && { cacheWish: wish }),
   };
   return { request, plan };
 }

@@ -20,7 +20,7 @@ export function encodeUsage({ input, output, hostedTools }: Usage): JsonObject {
         output_tokens_details: reasoning,
         prompt_tokens_details: {
           cached_tokens: input.cachedRead,
-          ...(input.cacheWritten > 0
+          ...(input.cacheWritten > 0 || input.markedRead !== undefined
             ? { cache_creation_input_tokens: input.cacheWritten, cache_type: 'ephemeral' }
             : {}),
         },

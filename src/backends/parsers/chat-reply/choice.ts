@@ -3,7 +3,7 @@ import type { ChoiceEndReason, GenerationEvent, TokenLogprob } from '../../../co
 import { isJson } from '../../../core/json.ts';
 import type { IdSource } from '../../../core/ports.ts';
 import { createThinkingSplitter, type ThinkingPart, type ThinkingSplitter } from '../thinking-splitter.ts';
-import { type CallPart, createToolCallReader, type ToolCallReader } from '../tool-call-reader.ts';
+import { type Callable, type CallPart, createToolCallReader, type ToolCallReader } from '../tool-call-reader.ts';
 import { type CallSink, CallTracker } from './calls.ts';
 import type { LooseChoice, LooseContentPart, LooseDelta, LooseTokenLogprob } from './wire.ts';
 
@@ -14,7 +14,7 @@ export interface ChoiceHost {
   readonly nextBlockId: () => string;
   readonly ids: IdSource;
   /** Functions whose calls may stand in the text; undefined: nobody looks for them. */
-  readonly callableNames: readonly string[] | undefined;
+  readonly callables: readonly Callable[] | undefined;
   readonly splitsThinking: boolean;
   readonly stopTexts: readonly string[];
   /** What the reply says of its end stands as it is. */
@@ -51,7 +51,7 @@ export class ChoiceDecoder implements CallSink {
     this.#host = host;
     this.#calls = new CallTracker(this, host.ids, host.isEvidence);
     if (host.splitsThinking) this.#splitter = createThinkingSplitter();
-    if (host.callableNames) this.#reader = createToolCallReader(host.callableNames);
+    if (host.callables) this.#reader = createToolCallReader(host.callables);
   }
 
   push(choice: LooseChoice): void {

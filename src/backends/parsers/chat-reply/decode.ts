@@ -7,6 +7,7 @@
 import type { GenerationEvent } from '../../../core/events.ts';
 import type { IdSource } from '../../../core/ports.ts';
 import { NO_USAGE, type Usage } from '../../../core/usage.ts';
+import type { Callable } from '../tool-call-reader.ts';
 import { ChoiceDecoder, type ChoiceHost } from './choice.ts';
 import { decodeUsage, NOTHING_SEEN, usageSeen } from './usage.ts';
 import type { LooseChunk, LooseUsage } from './wire.ts';
@@ -17,7 +18,7 @@ export interface ChatReplyOptions {
   readonly blockPrefix: string;
   readonly emit: (event: GenerationEvent) => void;
   /** Functions whose calls may stand in the text; undefined: nobody looks for them. */
-  readonly callableNames: readonly string[] | undefined;
+  readonly callables: readonly Callable[] | undefined;
   /** Reasoning may stand in the text, between tags. */
   readonly splitsThinking: boolean;
   readonly stopTexts: readonly string[];
@@ -43,7 +44,7 @@ export class ChatReplyDecoder {
   #hasToldInput = false;
 
   constructor(options: ChatReplyOptions) {
-    const { ids, callableNames, splitsThinking, stopTexts } = options;
+    const { ids, callables, splitsThinking, stopTexts } = options;
     let blocks = 0;
     this.#emit = options.emit;
     this.#isEvidence = options.isEvidence ?? false;
@@ -51,7 +52,7 @@ export class ChatReplyDecoder {
       emit: options.emit,
       nextBlockId: () => `${options.blockPrefix}${blocks++}`,
       ids,
-      callableNames,
+      callables,
       splitsThinking,
       stopTexts,
       isEvidence: this.#isEvidence,

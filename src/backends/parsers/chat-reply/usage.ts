@@ -1,6 +1,6 @@
 /** Usage as upstreams tell it → canonical usage whose parts add up, whatever was told. */
 import { NO_USAGE, type Usage } from '../../../core/usage.ts';
-import type { LooseUsage } from './wire.ts';
+import type { LooseInputDetails, LooseUsage } from './wire.ts';
 
 /** What was seen in the answer, for what an upstream does not tell. */
 export interface SeenOutput {
@@ -30,6 +30,7 @@ export function decodeUsage(told: LooseUsage, seen: SeenOutput): Usage {
       ...NO_USAGE.input,
       total: inputTotal,
       cachedRead,
+      ...(isExplicit(input) ? { markedRead: cachedRead } : {}),
       cacheWritten: Math.min(count(input.cache_creation_input_tokens), inputTotal - cachedRead),
       image: count(input.image_tokens),
       video: count(input.video_tokens),
@@ -49,6 +50,11 @@ export function decodeUsage(told: LooseUsage, seen: SeenOutput): Usage {
  */
 export function usageSeen(seen: SeenOutput): Usage {
   return { input: NO_USAGE.input, output: { total: seen.pieces, reasoning: seen.reasoningPieces, audio: 0 } };
+}
+
+/** A call uses the explicit cache or the implicit one, never both, and says which. */
+function isExplicit({ cache_type: type, cache_creation_input_tokens: written }: LooseInputDetails): boolean {
+  return type === 'ephemeral' || count(written) > 0;
 }
 
 function reasoningShare(total: number, seen: SeenOutput): number {

@@ -78,6 +78,8 @@ export interface LooseUsage {
 export interface LooseInputDetails {
   readonly cached_tokens?: unknown;
   readonly cache_creation_input_tokens?: unknown;
+  /** Model Studio: `ephemeral` where marks were used. */
+  readonly cache_type?: unknown;
   readonly image_tokens?: unknown;
   readonly video_tokens?: unknown;
   readonly audio_tokens?: unknown;
