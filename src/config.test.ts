@@ -430,3 +430,53 @@ it('orders aliases like routes, and knows one for Claude Code behind them', () =
 it('says a sentence about every setting', () => {
   for (const setting of describeSettings()) expect(setting.sentence, setting.name).toMatch(/^[A-Za-z].*\.$/);
 });
+
+describe('engine.models', () => {
+  it('are more local weights, with the settings of the engine where they have none of their own', () => {
+    const config = load({
+      yaml: `
+engine:
+  contextTokens: 4096
+  keepAlive: 30
+  memoryLimit: 8000000000
+  models:
+    coder: qwen2.5-coder-1.5b
+    small: { weights: own.gguf, contextTokens: 2048, sequences: 1, keepAlive: 0 }
+models:
+  qwen3-coder-*: embedded/coder
+  qwen3-max: embedded/qwen2.5-coder-0.5b
+  "*": embedded
+`,
+    });
+    const asEngine = { contextTokens: 4096, sequences: 4, keepAlive: 30 };
+    expect(config.localModels).toEqual([
+      { name: 'qwen2.5-coder-0.5b', weights: 'qwen2.5-coder-0.5b', ...asEngine },
+      { name: 'coder', weights: 'qwen2.5-coder-1.5b', ...asEngine },
+      { name: 'small', weights: 'own.gguf', contextTokens: 2048, sequences: 1, keepAlive: 0 },
+    ]);
+    expect(config.models).toEqual([
+      { pattern: 'qwen3-max', backend: 'embedded', model: 'qwen2.5-coder-0.5b' },
+      { pattern: 'qwen3-coder-*', backend: 'embedded', model: 'coder' },
+      { pattern: '*', backend: 'embedded' },
+    ]);
+    expect(config.engine).toMatchObject({ memoryLimit: 8_000_000_000 });
+  });
+
+  it('are none, and stay loaded, when nothing is said', () => {
+    expect(load()).toMatchObject({ localModels: [], engine: { keepAlive: -1, memoryLimit: 'auto', models: {} } });
+    expect(load({ yaml: 'engine: { models: { a: b } }', flags: { scripted: true } }).localModels).toEqual([]);
+  });
+
+  it('are refused where they cannot be meant', () => {
+    const of = (yaml: string) => problems({ yaml })[0];
+    expect(of('engine: { keepAlive: -2 }')).toMatch(
+      /engine\.keepAlive must be minutes: a number from 0, or -1 for ever/,
+    );
+    expect(of('engine: { models: { a/b: c } }')).toMatch(/must have a name without slashes, stars and spaces/);
+    expect(of('engine: { models: { a: 3 } }')).toMatch(/must be text \(which weights\), or a map with weights/);
+    expect(of('models: { a: embedded/ }')).toMatch(
+      /leads to "embedded\/", which names no weights\. Fix: embedded\/NAME/,
+    );
+    expect(of('engine: { enabled: false }\nmodels: { a: embedded/b }')).toMatch(/engine\.enabled is false/);
+  });
+});

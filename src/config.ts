@@ -45,6 +45,23 @@ const oneOf = <const Values extends readonly [string, ...string[]]>(values: Valu
 /** Kinds of servers whose ways are known; `backends/upstream/quirks.ts` says what they are. */
 export const UPSTREAM_KINDS = ['generic', 'vllm', 'sglang', 'ollama', 'llama-server', 'dashscope', 'openai'] as const;
 
+/** Families of models by how they spell tool calls; `backends/parsers/tool-formats.ts` says how. */
+export const TOOL_FORMATS = [
+  'auto',
+  'hermes',
+  'qwen3-coder',
+  'deepseek-v3',
+  'deepseek-v3.1',
+  'glm',
+  'kimi',
+  'minimax',
+  'mistral',
+  'mistral-args',
+  'llama',
+  'fenced-json',
+  'json',
+] as const;
+
 const upstreamSchema = z.strictObject({
   id: text
     .regex(/^[a-z0-9][a-z0-9-]*$/, { error: 'must be lower-case letters, digits and dashes' })
@@ -71,6 +88,24 @@ const regionSchema = (region: Region) =>
 
 /** Claude Code asks `claude-…` models for its side jobs, whatever model it was told to use. */
 const CLAUDE_STAND_IN = 'qwen-plus';
+
+const keepAlive = (() => {
+  const error = 'must be minutes: a number from 0, or -1 for ever';
+  return z.number({ error }).refine((value) => value === -1 || (value >= 0 && value <= 1_000_000), { error });
+})();
+
+/** More local weights than one. Text names the weights; a map says more. */
+const localModelSchema = z.strictObject(
+  {
+    weights: text.describe('A name of `atelier models`, a GGUF file, or owner/repository:file of the hub.'),
+    contextTokens: autoOr(512, 1_048_576)
+      .optional()
+      .describe('Tokens one sequence holds; engine.contextTokens without.'),
+    sequences: wholeNumber(1, 64).optional().describe('Answers decoded side by side; engine.sequences without it.'),
+    keepAlive: keepAlive.optional().describe('Minutes it stays loaded without use; engine.keepAlive without it.'),
+  },
+  { error: 'must be text (which weights), or a map with weights' },
+);
 
 const settingsSchema = z.strictObject({
   home: text
@@ -180,6 +215,17 @@ const settingsSchema = z.strictObject({
   engine: z
     .strictObject({
       enabled: flag.default(true).describe('Run local weights; false for a pure gateway.'),
+      kind: oneOf(['auto', 'binding', 'llama-server'])
+        .default('binding')
+        .describe(
+          'Who decodes: the library that comes along (binding) or a llama-server (not yet tried on a real one); auto takes one that is here.',
+        ),
+      llamaServer: text
+        .optional()
+        .describe(
+          'The llama-server program; without it the one on the PATH, or what `atelier engine install` brought.',
+        ),
+      checkMemory: flag.default(true).describe('Refuse to load weights and context that do not fit into free memory.'),
       weights: text
         .default('auto')
         .describe(
@@ -193,6 +239,48 @@ const settingsSchema = z.strictObject({
       queueLimit: wholeNumber(0, 100_000)
         .default(64)
         .describe('Calls that may wait for a sequence; one more is answered 429.'),
+      models: z
+        .record(
+          z.string(),
+          z.preprocess((value) => (typeof value === 'string' ? { weights: value } : value), localModelSchema),
+          { error: 'must be a map from name to weights' },
+        )
+        .superRefine((named, context) => {
+          const message = 'must have a name without slashes, stars and spaces';
+          for (const name of Object.keys(named))
+            if (!/^[^/*\s]+$/.test(name)) context.addIssue({ code: 'custom', path: [name], message });
+        })
+        .default({})
+        .describe('More local weights by name, loaded when they are called: route models to embedded/NAME.'),
+      keepAlive: keepAlive
+        .default(-1)
+        .describe(
+          'Minutes weights stay loaded without use; 0 unloads at once, -1 keeps them until others need the room.',
+        ),
+      memoryLimit: autoOr(64 * MEBIBYTE, 1024 * 1024 * GIBIBYTE)
+        .default('auto')
+        .describe(
+          'Bytes that all loaded weights may take with their context; auto is 80% of what is free at the start.',
+        ),
+      toolFormat: oneOf(TOOL_FORMATS)
+        .default('auto')
+        .describe('How the weights spell tool calls; auto is told by their chat template (docs/tools.md).'),
+      chatTemplate: text
+        .optional()
+        .describe('A file with a Jinja chat template in place of the one in the weights of engine.weights.'),
+      cache: z
+        .strictObject({
+          enabled: flag
+            .default(true)
+            .describe('Keep prompts that were read in the home folder, so that they need not be read again.'),
+          maxBytes: autoOr(0, 1024 * 1024 * GIBIBYTE)
+            .default('auto')
+            .describe(
+              'Bytes they may take in all; auto is 4 GiB, or a tenth of what the disk has free if that is less.',
+            ),
+          maxAgeHours: wholeNumber(1, 1_000_000).default(168).describe('Hours after its last use that one is kept.'),
+        })
+        .prefault({}),
     })
     .prefault({}),
   files: z
@@ -235,7 +323,7 @@ const settingsSchema = z.strictObject({
   models: modelsSchema
     .default({})
     .describe(
-      'Who answers a model id or pattern (`qwen3-*`, `*`): embedded, an upstream id, upstream-id/its-model, scripted/behaviour; or a map that also says what the model is (docs/models.md).',
+      'Who answers a model id or pattern (`qwen3-*`, `*`): embedded, embedded/NAME of engine.models, an upstream id, upstream-id/its-model, scripted/behaviour; or a map that also says what the model is (docs/models.md).',
     ),
   prices: pricesSchema
     .default({})
@@ -254,10 +342,22 @@ type Settings = z.output<typeof settingsSchema>;
 
 /** Where the models of one id or pattern lead. `target` is the name the backend knows the model by. */
 export type ModelRoute =
-  | { readonly pattern: string; readonly backend: 'embedded' }
+  /** Without `model` by `engine.weights`. */
+  | { readonly pattern: string; readonly backend: 'embedded'; readonly model?: string }
   | { readonly pattern: string; readonly backend: 'scripted'; readonly target: string }
   /** Without `target` the upstream is asked for the model by the caller's own id. */
   | { readonly pattern: string; readonly backend: 'upstream'; readonly upstreamId: string; readonly target?: string };
+
+/** Local weights besides those of `engine.weights`. */
+export interface LocalModelConfig {
+  /** Models are routed to `embedded/NAME`. */
+  readonly name: string;
+  readonly weights: string;
+  readonly contextTokens: number | 'auto';
+  readonly sequences: number;
+  /** Minutes; -1 for ever. */
+  readonly keepAlive: number;
+}
 
 /** Another name of a model, or of all that match the pattern. */
 export interface AliasConfig {
@@ -299,6 +399,8 @@ export interface Config {
   /** The folder of recordings that answer everything, if they do. */
   readonly replay: string | undefined;
   readonly upstreams: readonly UpstreamConfig[];
+  /** Of `engine.models`, and weights that are only named by a route. None without the engine. */
+  readonly localModels: readonly LocalModelConfig[];
   /** In the order to try: exact ids, then patterns from the most to the least specific. None with `scripted` and `replay`. */
   readonly models: readonly ModelRoute[];
   /** Every single id of `models`, also with `scripted` and `replay`. */
@@ -446,10 +548,18 @@ export function loadConfig(inputs: ConfigInputs = {}): Config {
     batches: settings.batches,
     responses: settings.responses,
     conversations: settings.conversations,
-    engine: answersWithoutWeights(settings) ? { ...settings.engine, enabled: false } : settings.engine,
+    engine: {
+      ...settings.engine,
+      enabled: settings.engine.enabled && !answersWithoutWeights(settings),
+      llamaServer:
+        settings.engine.llamaServer && path.resolve(baseOf(['engine', 'llamaServer']), settings.engine.llamaServer),
+      chatTemplate:
+        settings.engine.chatTemplate && path.resolve(baseOf(['engine', 'chatTemplate']), settings.engine.chatTemplate),
+    },
     scripted: settings.scripted,
     replay: settings.replay === undefined ? undefined : path.resolve(baseOf(['replay']), settings.replay),
     upstreams,
+    localModels: localModelsOf(settings, models),
     models,
     ownModels: ownModelsOf(settings.models),
     prices: priceOverridesOf(settings.prices),
@@ -598,9 +708,10 @@ function bySpecificity(a: { readonly pattern: string }, b: { readonly pattern: s
 }
 
 function routeOf(pattern: string, target: string, { upstreams, engine }: Settings): ModelRoute | string {
-  if (target === 'embedded' && !engine.enabled)
+  if (/^embedded(\/|$)/.test(target) && !engine.enabled)
     return 'leads to embedded, and engine.enabled is false. Fix: set engine.enabled to true or route it elsewhere.';
   if (target === 'embedded') return { pattern, backend: 'embedded' };
+  if (target.startsWith('embedded/')) return routeToLocal(pattern, target, engine);
   const slash = target.indexOf('/');
   const backend = slash < 0 ? target : target.slice(0, slash);
   const name = slash < 0 ? undefined : target.slice(slash + 1);
@@ -610,6 +721,27 @@ function routeOf(pattern: string, target: string, { upstreams, engine }: Setting
   const known = ['embedded', 'scripted/echo', ...upstreams.map((upstream) => upstream.id)];
   const guess = didYouMean(target, known);
   return `leads to ${show(target)}, which nobody answers. Fix: ${guess ? `did you mean ${guess}?` : `use one of ${known.join(', ')}.`}`;
+}
+
+function routeToLocal(pattern: string, target: string, { models }: Settings['engine']): ModelRoute | string {
+  const model = target.slice('embedded/'.length);
+  if (model !== '') return { pattern, backend: 'embedded', model };
+  const known = Object.keys(models);
+  return `leads to ${show(target)}, which names no weights. Fix: embedded/${known[0] ?? 'NAME'}, or embedded alone.`;
+}
+
+/** A route may name weights that `engine.models` does not have: then they have its defaults. */
+function localModelsOf({ engine, ...settings }: Settings, routes: readonly ModelRoute[]): LocalModelConfig[] {
+  if (!engine.enabled || answersWithoutWeights({ engine, ...settings })) return [];
+  const named = routes.flatMap((route) => (route.backend === 'embedded' && route.model ? [route.model] : []));
+  const wanted = { ...Object.fromEntries(named.map((name) => [name, { weights: name }])), ...engine.models };
+  return Object.entries<Settings['engine']['models'][string]>(wanted).map(([name, model]) => ({
+    name,
+    weights: model.weights,
+    contextTokens: model.contextTokens ?? engine.contextTokens,
+    sequences: model.sequences ?? engine.sequences,
+    keepAlive: model.keepAlive ?? engine.keepAlive,
+  }));
 }
 
 function specificity(pattern: string): number {

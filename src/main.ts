@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { type HeldKeyRing, openKeyRing } from './accounts/key-ring.ts';
 import type { AdminApi, AdminResource } from './admin/api.ts';
+import { cacheResources, type KeptPrompts } from './admin/cache-routes.ts';
+import { engineResources } from './admin/engine-routes.ts';
 import { limitResources } from './admin/limit-routes.ts';
 import { reportResources } from './admin/report-routes.ts';
 import { createAdminReports } from './admin/reports.ts';
 import { createAdminApi } from './admin/routes.ts';
 import { createAdminService } from './admin/service.ts';
-import { createEmbeddedBackend, type EmbeddedBackend } from './backends/embedded/index.ts';
+import { keptPrompts } from './backends/embedded/kept-prompts.ts';
 import { createReplayBackend, Library, RecordingError, readRecordings } from './backends/replay/index.ts';
 import { createRouter, type RouteRule, type RouterOptions } from './backends/route.ts';
 import { createScriptedBackend, SCRIPTED_MODELS, scriptedModel } from './backends/scripted/index.ts';
@@ -22,6 +24,7 @@ import { loadCatalogue } from './catalogue/load.ts';
 import { withOwnModels } from './catalogue/own-models.ts';
 import { type Config, ConfigError, type UpstreamConfig } from './config.ts';
 import { beijingMonthOf } from './core/calendar.ts';
+import type { PromptCache } from './core/context-cache.ts';
 import { errorFields } from './core/error-trace.ts';
 import type { BlobStore } from './core/files.ts';
 import { type ModelCard, type ModelCatalogue, permissiveCard, termsEverywhere } from './core/models.ts';
@@ -30,12 +33,23 @@ import type { Account, Backend, Logger, Router } from './core/ports.ts';
 import type { ReceiptStore } from './core/receipts.ts';
 import { REGIONS, type Region } from './core/regions.ts';
 import { systemClock, systemIds } from './core/system.ts';
+import { chooseEngine, type EngineChoice, EngineError, engineWishOf } from './engines/find.ts';
 import { createApp } from './http/app.ts';
 import { anyoneIn } from './http/auth.ts';
 import type { OpenPorts } from './http/listeners.ts';
 import { createMetrics, type MetricsRegistry } from './http/observe.ts';
 import { MemoryLimiter } from './limits/memory.ts';
 import { openRedisLimiter } from './limits/redis.ts';
+import {
+  addEngineGauges,
+  createEngines,
+  type Engines,
+  type EngineWeights,
+  type LocalWeights,
+  localModelsView,
+  NO_ENGINES,
+  promptCacheOf,
+} from './main-engines.ts';
 import { createWebhooks } from './outbound/webhooks.ts';
 import type { LimitPorts } from './pipeline/call-limits.ts';
 import { socketAdmission } from './pipeline/features/admission.ts';
@@ -76,18 +90,13 @@ import { createUsageReports } from './stores/sql/usage.ts';
 import { type Certificate, CertificateError, openCertificate } from './tls/certificate-source.ts';
 import { watchCertificate } from './tls/renewal.ts';
 
-/** The weights the embedded engine is to run. */
-export interface EngineWeights {
-  readonly file: string;
-  readonly name: string;
-  readonly toolSpelling?: 'hermes' | 'fenced-json' | undefined;
-  /** The API model that the weights really are. */
-  readonly modelId?: string | undefined;
-}
+export type { EngineWeights } from './main-engines.ts';
 
 export interface StartOptions {
   /** Needed when `config.engine.enabled`. */
   readonly weights?: EngineWeights | undefined;
+  /** Of `config.localModels`, by their names; all of them are needed. */
+  readonly localWeights?: { readonly [name: string]: EngineWeights } | undefined;
   readonly log?: Logger | undefined;
 }
 
@@ -156,8 +165,9 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   const library = config.replay === undefined ? undefined : openLibrary(config.replay, log);
   const ownCatalogue = withOwnModels(config.ownModels, loadCatalogue());
   const knownCatalogue = library ? speakingEverywhere(ownCatalogue) : ownCatalogue;
-  const backends = createBackends(config, options, log, library);
-  if (backends.embedded) addEngineGauges(metrics, backends.embedded.backend);
+  const choice = await chosenEngine(config, log);
+  const backends = await createBackends(config, options, { log, library, metrics, choice });
+  if (backends.locals.length > 0) addEngineGauges(metrics, backends.locals);
   const { catalogue, router, modelOf } = withAliases(config.aliases, knownCatalogue, createRouter(backends.routing));
   const ownModel = (id: string): Partial<ModelCard> | undefined => scriptedModel(modelOf(id));
   const mayUse = (account: Account, id: string): boolean => {
@@ -255,6 +265,8 @@ export async function startServer(config: Config, options: StartOptions = {}): P
       receipts,
       models,
       others: [
+        ...cacheResources(keptPromptsOf(backends, promptCacheOf(config)?.folder)),
+        ...engineResources(() => localModelsView(backends)),
         ...limitResources({
           left: createLimitsLeft({ policies: keys, limits, modelOf, catalogue }),
           store: platform,
@@ -282,7 +294,8 @@ export async function startServer(config: Config, options: StartOptions = {}): P
     version: VERSION,
     maxBodyBytes: config.server.maxBodyBytes,
     maxMediaBodyBytes: config.server.maxMediaBodyBytes,
-    health: () => Object.fromEntries(backends.all.map((backend) => [backend.id, backend.health()])),
+    health: () =>
+      Object.fromEntries(backends.all.map((backend) => [healthNameOf(backend, backends), backend.health()])),
   });
   const renewal =
     certificate &&
@@ -327,9 +340,9 @@ export async function startServer(config: Config, options: StartOptions = {}): P
     baseUrl: `${certificate ? 'https' : 'http'}://${urlHostOf(host)}:${port}`,
     regionPorts,
     trustFile: certificate?.trustFile,
-    ready: backends.embedded?.backend.ready() ?? Promise.resolve(),
+    ready: backends.locals[0]?.backend.ready() ?? Promise.resolve(),
     get engineProcessId() {
-      return backends.embedded?.backend.engineProcessId;
+      return backends.locals[0]?.backend.engineProcessId;
     },
     flush: async () => {
       await ledger.flush();
@@ -403,16 +416,31 @@ function urlHostOf(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-interface LocalWeights {
-  readonly backend: EmbeddedBackend;
-  readonly weightsName: string;
-  readonly modelId: string | undefined;
-}
-
 interface Backends {
   readonly all: readonly Backend[];
-  readonly embedded: LocalWeights | undefined;
+  /** The first stands in for other models, and is loaded at the start. */
+  readonly locals: readonly LocalWeights[];
+  readonly fleet: Engines['fleet'];
   readonly routing: RouterOptions;
+}
+
+/** What `createBackends` needs besides the configuration. */
+interface BackendPorts {
+  readonly log: Logger;
+  readonly library: Library | undefined;
+  readonly metrics: MetricsRegistry;
+  readonly choice: EngineChoice | undefined;
+}
+
+/** What decodes local weights; undefined where there are none. */
+async function chosenEngine(config: Config, log: Logger): Promise<EngineChoice | undefined> {
+  if (!config.engine.enabled) return undefined;
+  const choice = await chooseEngine(engineWishOf(config)).catch((thrown: unknown) => {
+    throw thrown instanceof EngineError ? new ConfigError([`engine: ${thrown.message}`]) : thrown;
+  });
+  const server = choice.kind === 'llama-server' ? choice.server : undefined;
+  log.info({ engine: choice.kind, why: choice.why, binary: server?.binary, version: server?.version }, 'engine chosen');
+  return choice;
 }
 
 /** The recordings of a folder, not yet findable: that takes the wires, which read recorded requests. */
@@ -448,27 +476,32 @@ function replaying(wires: readonly Wire[], library: Library): readonly Wire[] {
   return withRecordedReplies(wires, library);
 }
 
-function createBackends(config: Config, options: StartOptions, log: Logger, library: Library | undefined): Backends {
+async function createBackends(config: Config, options: StartOptions, ports: BackendPorts): Promise<Backends> {
+  const { log, library, metrics, choice } = ports;
   const replay = library && createReplayBackend(library);
   const scripted = createScriptedBackend({ clock: systemClock });
   const upstreams = new Map(config.upstreams.map((upstream) => [upstream.id, createUpstream(upstream, log)]));
-  const embedded = config.engine.enabled ? createEngine(config, options, log) : undefined;
+  const { fleet, locals, byName } = choice
+    ? await createEngines(config, options, { log, metrics, choice })
+    : NO_ENGINES;
   const configured = config.models.map((route): RouteRule => {
     if (route.backend === 'scripted') return { pattern: route.pattern, backend: scripted, target: route.target };
-    const backend = route.backend === 'embedded' ? embedded?.backend : upstreams.get(route.upstreamId);
+    const local = route.backend === 'embedded' ? (route.model ? byName.get(route.model) : locals[0]) : undefined;
+    const backend = route.backend === 'embedded' ? local?.backend : upstreams.get(route.upstreamId);
     if (!backend) throw new Error(`models: ${route.pattern} leads to ${route.backend}, which is not running`);
     return { pattern: route.pattern, backend, target: route.backend === 'upstream' ? route.target : undefined };
   });
   const [onlyUpstream, ...others] = upstreams.values();
   return {
-    all: [...(replay ? [replay] : []), ...(embedded ? [embedded.backend] : []), ...upstreams.values(), scripted],
-    embedded,
+    all: [...(replay ? [replay] : []), ...locals.map(({ backend }) => backend), ...upstreams.values(), scripted],
+    locals,
+    fleet,
     routing: {
       rules: replay ? [{ pattern: '*', backend: replay }] : configured,
       scripted,
       isScriptedOnly: config.scripted,
-      embedded,
-      gateway: embedded || config.scripted || others.length > 0 ? undefined : onlyUpstream,
+      locals,
+      gateway: locals.length > 0 || config.scripted || others.length > 0 ? undefined : onlyUpstream,
     },
   };
 }
@@ -483,33 +516,23 @@ function createUpstream(upstream: UpstreamConfig, log: Logger): Backend {
   });
 }
 
-function createEngine(config: Config, options: StartOptions, log: Logger): LocalWeights {
-  if (!options.weights) throw new Error('the engine is enabled and no weights were given');
-  const { file, name, toolSpelling, modelId } = options.weights;
-  const backend = createEmbeddedBackend({
-    engine: {
-      weightsFile: file,
-      sequences: config.engine.sequences,
-      contextTokens: config.engine.contextTokens,
-      threads: config.engine.threads,
-    },
-    weightsName: name,
-    toolSpelling,
-    queueLimit: config.engine.queueLimit,
-    clock: systemClock,
-    log,
-  });
-  return { backend, weightsName: name, modelId };
+/** The caches an administrator sees: one of all local models, which share a folder, and those of other backends. */
+function keptPromptsOf({ all, locals }: Backends, folder: string | undefined): readonly KeptPrompts[] {
+  const isLocal = ({ id }: Backend): boolean => id === 'embedded';
+  const others = all.filter((backend) => !isLocal(backend));
+  const loaded = (): PromptCache[] => all.filter(isLocal).flatMap(({ promptCache }) => promptCache ?? []);
+  return [
+    ...(locals.length > 0
+      ? [{ backend: 'embedded', cache: keptPrompts({ loaded, folder, now: systemClock.now }) }]
+      : []),
+    ...others.flatMap(({ id, promptCache: cache }) => (cache ? [{ backend: id, cache }] : [])),
+  ];
 }
 
-function addEngineGauges(metrics: MetricsRegistry, engine: EmbeddedBackend): void {
-  metrics.gauge(
-    'atelier_engine_busy_sequences',
-    'Sequences that decode or read a prompt.',
-    () => engine.state().busySequences,
-  );
-  metrics.gauge('atelier_engine_waiting_calls', 'Calls that wait for a sequence.', () => engine.state().waitingCalls);
-  metrics.gauge('atelier_engine_warm_tokens', 'Tokens kept warm in sequences.', () => engine.state().warmTokens);
+/** The first engine has the backend's id, as it was when there was one; others have the names of their weights too. */
+function healthNameOf(backend: Backend, { locals }: Backends): string {
+  const index = locals.findIndex((local) => local.backend === backend);
+  return index > 0 ? `${backend.id}/${locals[index]?.weightsName}` : backend.id;
 }
 
 interface AdminParts {
@@ -558,7 +581,7 @@ function modelLister(
     return { card, servedBy: route?.servedBy, isStandIn: route?.isStandIn ?? false };
   };
   const unlisted = [
-    backends.embedded?.weightsName,
+    ...backends.locals.map(({ weightsName }) => weightsName),
     ...backends.routing.rules.map(({ pattern }) => pattern),
     ...(backends.routing.isScriptedOnly ? SCRIPTED_MODELS : []),
   ].filter((id): id is string => id !== undefined && !id.includes('*') && catalogue.find(id) === undefined);

@@ -17,7 +17,7 @@ const card = { id: 'qwen-plus' } as ModelCard;
 
 describe('createRouter', () => {
   it('answers catalogue models with the local weights as a stand-in', () => {
-    const router = createRouter({ rules: [], scripted, isScriptedOnly: false, embedded });
+    const router = createRouter({ rules: [], scripted, isScriptedOnly: false, locals: [embedded] });
     expect(router.resolve('qwen-plus', card)).toMatchObject({
       servedBy: 'embedded/qwen2.5-coder-1.5b-instruct',
       isStandIn: true,
@@ -26,12 +26,23 @@ describe('createRouter', () => {
     expect(router.resolve('no-such-model', undefined)).toBeUndefined();
   });
 
+  it('asks weights by their own names, wherever they stand', () => {
+    const other = { backend: backend('embedded'), weightsName: 'qwen3-8b', modelId: 'qwen3-8b-api' };
+    const rules = [{ pattern: 'qwen3-max', backend: other.backend }];
+    const router = createRouter({ rules, scripted, isScriptedOnly: false, locals: [embedded, other] });
+    const own = { backend: other.backend, servedBy: 'embedded/qwen3-8b', isStandIn: false };
+    expect(router.resolve('qwen3-8b', undefined)).toMatchObject(own);
+    expect(router.resolve('qwen3-8b-api', card)).toMatchObject(own);
+    expect(router.resolve('qwen3-max', card)).toMatchObject({ ...own, isStandIn: true });
+    expect(router.resolve('qwen-plus', card)?.backend).toBe(embedded.backend);
+  });
+
   it('takes the first rule that matches, with the target it names', () => {
     const rules = [
       { pattern: 'qwen3-max', backend: vllm, target: 'Qwen/Qwen3-8B' },
       { pattern: 'qwen3-*', backend: vllm },
     ];
-    const router = createRouter({ rules, scripted, isScriptedOnly: false, embedded });
+    const router = createRouter({ rules, scripted, isScriptedOnly: false, locals: [embedded] });
     expect(router.resolve('qwen3-max', card)).toMatchObject({
       target: 'Qwen/Qwen3-8B',
       servedBy: 'vllm/Qwen/Qwen3-8B',
@@ -46,7 +57,7 @@ describe('createRouter', () => {
   });
 
   it('answers scripted ids everywhere and catalogue ids by echo when scripted only', () => {
-    const normal = createRouter({ rules: [], scripted, isScriptedOnly: false, embedded });
+    const normal = createRouter({ rules: [], scripted, isScriptedOnly: false, locals: [embedded] });
     expect(normal.resolve('scripted/echo', undefined)).toMatchObject({ servedBy: 'scripted/echo', isStandIn: false });
     const only = createRouter({ rules: [], scripted, isScriptedOnly: true });
     expect(only.resolve('qwen-plus', card)).toMatchObject({ target: 'scripted/echo', isStandIn: true });

@@ -11,16 +11,22 @@ export interface RouteRule {
   readonly target?: string | undefined;
 }
 
+/** Weights on this machine. */
+export interface LocalBackend {
+  readonly backend: Backend;
+  readonly weightsName: string;
+  /** The API model that the weights really are. */
+  readonly modelId?: string | undefined;
+}
+
 export interface RouterOptions {
   readonly rules: readonly RouteRule[];
   /** Answers `scripted/…` ids, whatever the map says of other ids. */
   readonly scripted: Backend;
   /** Answers every catalogue model with the scripted echo. */
   readonly isScriptedOnly: boolean;
-  /** The local weights; a stand-in for every text model of the catalogue but themselves. */
-  readonly embedded?:
-    | { readonly backend: Backend; readonly weightsName: string; readonly modelId?: string | undefined }
-    | undefined;
+  /** Local weights, each answering its own names; the first is a stand-in for every text model of the catalogue. */
+  readonly locals?: readonly LocalBackend[] | undefined;
   /** Takes every id that nothing else answers; set when the server is a pure gateway to one upstream. */
   readonly gateway?: Backend | undefined;
 }
@@ -33,23 +39,23 @@ export function createRouter(options: RouterOptions): Router {
       const rule = rules.find(({ matches }) => matches(model));
       if (rule) return routeTo(rule.backend, rule.target ?? model, model, options);
       if (model.startsWith('scripted/')) return routeTo(options.scripted, model, model, options);
-      const answersLocally = card !== undefined || model === options.embedded?.weightsName;
       if (options.isScriptedOnly) return card ? routeTo(options.scripted, 'scripted/echo', model, options) : undefined;
-      if (options.embedded && answersLocally)
-        return routeTo(options.embedded.backend, options.embedded.weightsName, model, options);
+      const own = options.locals?.find(({ weightsName, modelId }) => model === weightsName || model === modelId);
+      const local = own ?? (card && options.locals?.[0]);
+      if (local) return routeTo(local.backend, local.weightsName, model, options);
       if (options.gateway) return routeTo(options.gateway, model, model, options);
       return undefined;
     },
   };
 }
 
-function routeTo(backend: Backend, target: string, model: string, options: RouterOptions): Route {
-  const isEmbedded = backend === options.embedded?.backend;
-  const name = isEmbedded ? options.embedded.weightsName : target;
+function routeTo(backend: Backend, target: string, model: string, { locals }: RouterOptions): Route {
+  const local = locals?.find((each) => each.backend === backend);
+  const name = local?.weightsName ?? target;
   return {
     backend,
     target: name,
     servedBy: name.startsWith(`${backend.id}/`) ? name : `${backend.id}/${name}`,
-    isStandIn: name !== model && !(isEmbedded && options.embedded?.modelId === model),
+    isStandIn: name !== model && (local === undefined || local.modelId !== model),
   };
 }

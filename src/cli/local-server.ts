@@ -6,6 +6,7 @@ import type { Logger } from '../core/ports.ts';
 import { REGIONS, type Region } from '../core/regions.ts';
 import { authorityFile } from '../tls/folder.ts';
 import type { ResolvedWeights } from '../weights/resolve.ts';
+import { type bringLocalWeights, engineWeightsOf, localWeightsOf } from './weights-view.ts';
 
 export interface LocalServer {
   readonly baseUrl: string;
@@ -16,22 +17,29 @@ const NO_PORTS = Object.fromEntries(REGIONS.map((region) => [region, {}])) as { 
 
 const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** Starts it, and waits until its engine has loaded. Only this machine reaches it. */
-export async function startLocalServer(config: Config, weights: ResolvedWeights | undefined): Promise<LocalServer> {
+/**
+ * Starts it, and waits until its engine has loaded. Only this machine reaches it. It has those local models of the
+ * configuration whose weights are given.
+ */
+export async function startLocalServer(
+  config: Config,
+  weights: ResolvedWeights | undefined,
+  localWeights: Awaited<ReturnType<typeof bringLocalWeights>> = {},
+): Promise<LocalServer> {
   const { startServer } = await import('../main.ts');
   const local = {
     ...config,
     server: { ...config.server, host: '127.0.0.1', port: 0 },
     regions: { default: config.regions.default, ...NO_PORTS },
     tls: { ...config.tls, enabled: false },
+    localModels: config.localModels.filter(({ name }) => name in localWeights),
+    models: config.models.filter((route) => !('model' in route && route.model) || route.model in localWeights),
   };
-  const engineWeights = weights && {
-    file: weights.file,
-    name: weights.name,
-    toolSpelling: weights.entry?.toolSpelling,
-    modelId: weights.entry?.modelId,
-  };
-  const server = await startServer(local, { log: SILENT, weights: engineWeights });
+  const server = await startServer(local, {
+    log: SILENT,
+    weights: weights && engineWeightsOf(weights),
+    localWeights: localWeightsOf(localWeights),
+  });
   try {
     await server.ready;
   } catch (error) {

@@ -1,7 +1,7 @@
 /** `atelier`: reads the command line and hands over to one file a command, loaded only when it is asked for. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { ConfigError, describeSettings } from '../config.ts';
 import { WeightsError } from '../weights/pull.ts';
 import { asTyped, note, styled, UserError } from './terminal.ts';
@@ -49,6 +49,8 @@ withSettings(program.command('pull'))
 
 withSettings(program.command('models'))
   .description('list weights: what can be fetched and what is here; or, with --region, the models of the API')
+  .option('--loaded', 'the local models of the running server: which are in memory, and what they do')
+  .option('--port <number>', 'port of the server')
   .option('--region <region>', 'the models a caller finds there, with prices, limits and free tokens')
   .option('--json', 'print JSON')
   .action(async (flags) => (await import('./commands/models.ts')).models(flags));
@@ -117,6 +119,26 @@ withHome(program.command('limits'))
   .option('--port <number>', 'port of the server')
   .option('--json', 'print JSON')
   .action(async (flags) => (await import('./commands/limits.ts')).limits(flags));
+const engine = withHome(program.command('engine'))
+  .description('what decodes local weights, and why')
+  .option('--json', 'print JSON')
+  .action(async (flags) => (await import('./commands/engine.ts')).engine(flags));
+withHome(engine.command('install'))
+  .description('fetch a llama-server: faster, and it sees; the official build, checked by its SHA-256')
+  .addOption(new Option('--device <device>', 'cpu, or vulkan for a GPU').choices(['cpu', 'vulkan']))
+  .option('--json', 'print JSON')
+  .action(async (_flags, command) => (await import('./commands/engine.ts')).install(command.optsWithGlobals()));
+const cache = withHome(program.command('cache'))
+  .description('prompts that are kept so that they need not be computed again: sizes, hits, time saved')
+  .option('--limit <number>', 'so many at most, the last used first', '20')
+  .option('--port <number>', 'port of the server')
+  .option('--json', 'print JSON')
+  .action(async (flags) => (await import('./commands/cache.ts')).cache(flags));
+withHome(cache.command('clear'))
+  .description('forget them')
+  .option('--port <number>', 'port of the server')
+  .option('--json', 'print JSON')
+  .action(async (_flags, command) => (await import('./commands/cache.ts')).clear(command.optsWithGlobals()));
 withHome(program.command('quota'))
   .description('free tokens of models: granted, used, left, and until when')
   .option('--free-tier-only <on|off>', 'refuse calls when free tokens are used up, instead of charging them')

@@ -35,7 +35,7 @@ export function note(text: string): void {
 export function asTyped(advice: string): string {
   if (process.env.npm_lifecycle_event === undefined) return advice;
   return advice.replace(
-    /\batelier (?=(?:serve|chat|pull|models|doctor|keys|workspaces|record|usage|bill|limits|quota|requests|audit|trust|backup)\b)/g,
+    /\batelier (?=(?:serve|chat|pull|models|doctor|keys|workspaces|record|usage|bill|limits|quota|requests|audit|trust|backup|cache|engine)\b)/g,
     'npm run atelier -- ',
   );
 }

@@ -20,6 +20,23 @@ export async function bringNamedWeights(name: string, config: Config): Promise<P
   return shown(name, (options) => pullWeights(name, { ...options, folder: config.weightsFolder }));
 }
 
+/** The weights of `engine.models`, by their names there, one after the other. */
+export async function bringLocalWeights(config: Config): Promise<{ [name: string]: PulledWeights }> {
+  const brought: { [name: string]: PulledWeights } = {};
+  for (const { name, weights } of config.localModels) brought[name] = await bringNamedWeights(weights, config);
+  return brought;
+}
+
+/** As the server wants them. */
+export function engineWeightsOf({ file, name, entry, projectorFile }: PulledWeights) {
+  return { file, name, toolSpelling: entry?.toolSpelling, modelId: entry?.modelId, projectorFile };
+}
+
+/** All of them, by name. */
+export function localWeightsOf(brought: { readonly [name: string]: PulledWeights }) {
+  return Object.fromEntries(Object.entries(brought).map(([name, weights]) => [name, engineWeightsOf(weights)]));
+}
+
 type Options = Pick<NonNullable<Parameters<typeof resolveWeights>[1]>, 'signal' | 'onProgress'>;
 
 async function shown<Weights extends PulledWeights>(

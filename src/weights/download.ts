@@ -37,6 +37,8 @@ export interface Download {
   readonly file: string;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: DownloadProgress) => void;
+  /** What a file has to be whose digest is right or unknown; a GGUF file without it. */
+  readonly isRightKind?: ((file: string) => Promise<boolean>) | undefined;
 }
 
 /** No source had the file; each reason is told. */
@@ -165,7 +167,8 @@ async function settle(part: string, job: Download, hash: Hash, expected: string 
       `its file has the SHA-256 ${actual}, not ${expected}; it was refused and deleted`,
       wasResumed,
     );
-  if (!(await isGguf(part))) throw new DigestError('its file is no GGUF file; it was refused and deleted', wasResumed);
+  if (!(await (job.isRightKind ?? isGguf)(part)))
+    throw new DigestError('its file is no GGUF file; it was refused and deleted', wasResumed);
   await rename(part, job.file);
 }
 

@@ -1,4 +1,4 @@
-/** The model hub and ModelScope: a file over HTTP, from any offset. */
+/** The model hub, ModelScope and releases on GitHub: a file over HTTP, from any offset. */
 import {
   BrokenOffError,
   OffsetError,
@@ -17,6 +17,7 @@ const STALL_TIMEOUT_MS = 30_000;
 
 const HUB_ENDPOINT = 'https://huggingface.co';
 const MODELSCOPE_ENDPOINT = 'https://modelscope.cn/models';
+const RELEASES_ENDPOINT = 'https://github.com';
 
 export interface HttpSourceOptions {
   readonly answerTimeoutMs?: number | undefined;
@@ -43,6 +44,17 @@ export function modelScopeSource(options: HttpSourceOptions = {}, endpoint = MOD
     id: 'ModelScope',
     fileOf: (wanted) => wanted.modelScope,
     urlOf: ({ repository, file }) => `${endpoint}/${repository}/resolve/master/${encodePath(file)}`,
+    headers: {},
+    options,
+  });
+}
+
+/** The releases of a project on GitHub; a file is named `TAG/FILE`. */
+export function releaseSource(options: HttpSourceOptions = {}, endpoint = RELEASES_ENDPOINT): WeightsSource {
+  return httpSource({
+    id: 'GitHub',
+    fileOf: (wanted) => wanted.hub,
+    urlOf: ({ repository, file }) => `${endpoint}/${repository}/releases/download/${encodePath(file)}`,
     headers: {},
     options,
   });

@@ -27,6 +27,8 @@ export interface PullOptions {
 export interface PulledWeights {
   readonly name: string;
   readonly file: string;
+  /** What lets them see, where they do. */
+  readonly projectorFile?: string | undefined;
   /** What the catalogue knows of them. */
   readonly entry: WeightsEntry | undefined;
   /** The bytes are here only now, and were checked against a digest; undefined when they were here before. */
@@ -58,7 +60,7 @@ export async function pullWeights(text: string, options: PullOptions): Promise<P
     case 'local':
       return keepLocalFile(spec.file, options.folder);
     case 'catalogue':
-      return { ...(await pullFile(spec.entry, options)), entry: spec.entry };
+      return pullEntry(spec.entry, options);
     case 'hub':
       return { ...(await pullFile(spec.wanted, options)), entry: undefined };
     default:
@@ -115,6 +117,13 @@ function hubFile(repository: string, file: string): WantedFile {
   const at = { repository, file };
   const fileName = `${repository}/${file}`.replaceAll('/', '--');
   return { name: shortName(file), fileName, sizeBytes: null, sha256: null, hub: at, modelScope: at };
+}
+
+async function pullEntry(entry: WeightsEntry, options: PullOptions): Promise<PulledWeights> {
+  const weights = { ...(await pullFile(entry, options)), entry };
+  if (entry.projector === undefined) return weights;
+  const { file } = await pullFile({ ...entry.projector, name: `${entry.name} (projector)` }, options);
+  return { ...weights, projectorFile: file };
 }
 
 async function pullFile(wanted: WantedFile, options: PullOptions): Promise<Omit<PulledWeights, 'entry'>> {

@@ -40,7 +40,14 @@ export interface WeightsEntry {
   /** ModelScope mirrors the vendor's own repositories under the same names. */
   readonly modelScope?: HubFile | undefined;
   readonly wheels?: WheelParts | undefined;
+  /** What lets them see, for a llama-server; it is fetched with them. */
+  readonly projector?: ProjectorEntry | undefined;
 }
+
+export type ProjectorEntry = Pick<WeightsEntry, 'fileName' | 'hub' | 'modelScope'> & {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+};
 
 const CODER_TEMPLATE = 'ChatML with tools; calls are written as fenced JSON whatever the template asks for';
 
@@ -52,7 +59,32 @@ const coderLarge: HubFile = {
   repository: 'Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF',
   file: 'qwen2.5-coder-1.5b-instruct-q4_k_m.gguf',
 };
-const qwen3: HubFile = { repository: 'Qwen/Qwen3-0.6B-GGUF', file: 'Qwen3-0.6B-Q8_0.gguf' };
+/**
+ * The vendor's own files. Their digests are those that the hub tells, as several public repositories have recorded them
+ * independently; here they could not be fetched (decision 0021).
+ */
+function qwen3(
+  size: string,
+  facts: Pick<WeightsEntry, 'purpose'> & { file: string; sizeBytes: number; sha256: string; bits: number },
+): WeightsEntry {
+  const { file, bits, ...rest } = facts;
+  const at: HubFile = { repository: `Qwen/Qwen3-${size}-GGUF`, file };
+  return {
+    name: `qwen3-${size.toLowerCase()}`,
+    title: `Qwen3-${size}, ${bits} bits`,
+    licence: 'Apache-2.0',
+    modelId: `qwen3-${size.toLowerCase()}`,
+    fileName: file,
+    contextTokens: 40_960,
+    template: 'ChatML with tools and thinking',
+    hub: at,
+    modelScope: at,
+    ...rest,
+  };
+}
+
+const seeing: HubFile = { repository: 'Qwen/Qwen3-VL-2B-Instruct-GGUF', file: 'Qwen3VL-2B-Instruct-Q4_K_M.gguf' };
+const projector: HubFile = { ...seeing, file: 'mmproj-Qwen3VL-2B-Instruct-Q8_0.gguf' };
 
 /** The packages are a third party's; the digest of the joined file is the vendor's. */
 function numberedParts(count: number, describe: (part: number, twoDigits: string) => WheelParts['packages'][number]) {
@@ -106,19 +138,70 @@ export const WEIGHTS_CATALOGUE: readonly WeightsEntry[] = [
       })),
     },
   },
-  {
-    name: 'qwen3-0.6b',
-    title: 'Qwen3-0.6B, 8 bits',
-    licence: 'Apache-2.0',
+  qwen3('0.6B', {
+    file: 'Qwen3-0.6B-Q8_0.gguf',
+    bits: 8,
     purpose: 'chat with thinking of its own; from the hubs only',
-    modelId: 'qwen3-0.6b',
-    fileName: qwen3.file,
-    sizeBytes: null,
-    sha256: null,
-    contextTokens: 32_768,
-    template: 'ChatML with tools and thinking',
-    hub: qwen3,
-    modelScope: qwen3,
+    sizeBytes: 639_446_688,
+    sha256: '9465e63a22add5354d9bb4b99e90117043c7124007664907259bd16d043bb031',
+  }),
+  qwen3('1.7B', {
+    file: 'Qwen3-1.7B-Q8_0.gguf',
+    bits: 8,
+    purpose: 'chat with thinking of its own; from the hubs only',
+    sizeBytes: 1_834_426_016,
+    sha256: '061b54daade076b5d3362dac252678d17da8c68f07560be70818cace6590cb1a',
+  }),
+  qwen3('4B', {
+    file: 'Qwen3-4B-Q4_K_M.gguf',
+    bits: 4,
+    purpose: 'better answers with thinking, on 8 GB of free memory; from the hubs only',
+    sizeBytes: 2_497_280_256,
+    sha256: '7485fe6f11af29433bc51cab58009521f205840f5b4ae3a32fa7f92e8534fdf5',
+  }),
+  qwen3('8B', {
+    file: 'Qwen3-8B-Q4_K_M.gguf',
+    bits: 4,
+    purpose: 'the best of these with thinking, on 12 GB of free memory; from the hubs only',
+    sizeBytes: 5_027_783_488,
+    sha256: 'd98cdcbd03e17ce47681435b5150e34c1417f50b5c0019dd560e4882c5745785',
+  }),
+  {
+    name: 'qwen3-vl-2b',
+    title: 'Qwen3-VL-2B-Instruct, 4 bits, with its projector',
+    licence: 'Apache-2.0',
+    purpose: 'pictures and chat; sees with a llama-server only; from the hubs only',
+    fileName: seeing.file,
+    sizeBytes: 1_107_409_952,
+    sha256: '089d75c52f4b7ffc56ba998ffc50aae89fcafc755f9e7208aacca281dca6c2ae',
+    contextTokens: 262_144,
+    template: 'ChatML with tools',
+    hub: seeing,
+    modelScope: seeing,
+    projector: {
+      fileName: projector.file,
+      sizeBytes: 445_053_216,
+      sha256: 'f9a68fabba69c3b81e153367b2c7521030b0fa8bb0de400c9599c8e6725f9c82',
+      hub: projector,
+      modelScope: projector,
+    },
+  },
+  {
+    // The vendor gives no GGUF of it; this is the one that most programs take.
+    name: 'qwen3-coder-30b',
+    title: 'Qwen3-Coder-30B-A3B-Instruct, 4 bits',
+    licence: 'Apache-2.0',
+    purpose: 'agents and code, on 24 GB of free memory; from the hubs only',
+    modelId: 'qwen3-coder-30b-a3b-instruct',
+    fileName: 'Qwen3-Coder-30B-A3B-Instruct-Q4_K_M.gguf',
+    sizeBytes: 18_556_689_568,
+    sha256: 'fadc3e5f8d42bf7e894a785b05082e47daee4df26680389817e2093056f088ad',
+    contextTokens: 262_144,
+    template: 'ChatML with tools in XML',
+    hub: {
+      repository: 'unsloth/Qwen3-Coder-30B-A3B-Instruct-GGUF',
+      file: 'Qwen3-Coder-30B-A3B-Instruct-Q4_K_M.gguf',
+    },
   },
   {
     name: 'smollm2-135m',

@@ -84,7 +84,7 @@ describe('the decision', () => {
       jobOf(accepted, step(5, { type: 'call-start', name: 'get_current_weather' })),
       [],
     );
-    expect(decision).toEqual({ kind: 'call', accepted });
+    expect(decision).toEqual({ kind: 'call', name: 'get_current_weather', accepted });
     if (decision?.kind !== 'call') throw new Error('no call');
     expect(decidedPlanOf(planOf(), decision).stages).toMatchObject([{ calls: { mode: 'required' } }]);
   });

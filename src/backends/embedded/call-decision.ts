@@ -7,6 +7,8 @@
  * asked, a call is made as if it had been required. It costs the few tokens until then, on a prompt that is warm for
  * what follows. What a call's beginning says is not counted, as forced text is not (docs/decisions/0003).
  *
+ * Whether the function that was named fits at all is asked after that (`fit-check.ts`).
+ *
  * The same weights, shown the result of a call, make that very call again, and a client that runs it never gets an
  * answer. So behind a result the deciding goes on through the arguments, at temperature 0 too, and a call that was just
  * answered is no call: the answer is made without tools, from the result.
@@ -21,7 +23,7 @@ import type { ToolSpelling } from './tool-prompt.ts';
 export type AcceptedMessage = Extract<JobMessage, { type: 'accepted' }>;
 
 export type Decision =
-  | { readonly kind: 'call'; readonly accepted: AcceptedMessage }
+  | { readonly kind: 'call'; readonly name: string; readonly accepted: AcceptedMessage }
   /** The answer begins with this text; its tokens were sampled. */
   | {
       readonly kind: 'text';
@@ -58,16 +60,21 @@ export function answeredCallsOf(turns: readonly Turn[]): readonly AnsweredCall[]
   return isAnswered ? (turns[lastCaller]?.parts.filter((part) => part.type === 'tool-call') ?? []) : [];
 }
 
-/** The plan that decides for `plan`; undefined where there is nothing to decide or the model decides well by itself. */
+/**
+ * The plan that decides for `plan`; undefined where there is nothing to decide or the model decides well by itself.
+ * `isAsked`: whether the function fits will be asked about, so its name is wanted at temperature 0, too.
+ */
 export function decisionPlanOf(
   plan: DecodePlan,
   spelling: ToolSpelling,
   answered: readonly AnsweredCall[],
+  isAsked = false,
 ): DecodePlan | undefined {
   const [answer, ...others] = plan.stages;
   const isOpen = answer?.calls?.mode === 'auto' && answer.grammar === undefined && others.length === 0;
-  if (!isOpen || spelling === 'hermes' || plan.choices > 1) return undefined;
-  if (plan.sampling.temperature === 0 && answered.length === 0) return undefined;
+  const isStandIn = spelling === 'fenced-json' || spelling === 'json';
+  if (!isOpen || !isStandIn || plan.choices > 1) return undefined;
+  if (plan.sampling.temperature === 0 && answered.length === 0 && !isAsked) return undefined;
   const most = answered.length > 0 ? CALL_TOKENS : OPENING_TOKENS;
   return {
     ...plan,
@@ -138,7 +145,7 @@ class DecisionReader {
       case 'step-item':
         return this.#accepted && this.#read(message.item, this.#accepted);
       case 'choice-end':
-        return this.#accepted && { kind: this.#call ? 'call' : 'unclear', accepted: this.#accepted };
+        return this.#accepted && this.#endOf(this.#accepted);
       case 'refused':
       case 'done':
       case 'failed':
@@ -161,14 +168,15 @@ class DecisionReader {
             outputTokens: counts.output,
           };
         case 'call-start':
-          if (!this.#answered.some(({ name }) => name === piece.name)) return { kind: 'call', accepted };
+          if (!this.#answered.some(({ name }) => name === piece.name))
+            return { kind: 'call', name: piece.name, accepted };
           this.#call = { name: piece.name, inputText: '' };
           break;
         case 'call-input':
           if (this.#call) this.#call.inputText += piece.text;
           break;
         case 'call-end':
-          return this.#isRepeat() ? { kind: 'repeat' } : { kind: 'call', accepted };
+          return this.#isRepeat() ? { kind: 'repeat' } : this.#endOf(accepted);
         case 'reasoning':
           break;
         default:
@@ -176,6 +184,10 @@ class DecisionReader {
       }
     }
     return undefined;
+  }
+
+  #endOf(accepted: AcceptedMessage): Decision {
+    return this.#call ? { kind: 'call', name: this.#call.name, accepted } : { kind: 'unclear', accepted };
   }
 
   #isRepeat(): boolean {

@@ -154,7 +154,8 @@ function isJsonArray(value: Json): value is readonly Json[] {
   return Array.isArray(value);
 }
 
-function unusedCharacter(texts: readonly string[]): string {
+/** A character that is in none of the texts, spelt out or as JSON may escape it. */
+export function unusedCharacter(texts: readonly string[]): string {
   for (const [first, last] of SENTINEL_RANGES) {
     for (let code = first; code <= last; code++) {
       const character = String.fromCharCode(code);
@@ -165,6 +166,7 @@ function unusedCharacter(texts: readonly string[]): string {
   throw new Error('the texts use every private character there is');
 }
 
-function escapeOf(character: string): string {
+/** How JSON may write it. */
+export function escapeOf(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

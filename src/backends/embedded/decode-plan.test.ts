@@ -48,9 +48,16 @@ describe('thinking', () => {
   it('is two stages with a system text for weights that were not made to think', () => {
     const plan = planOf({ ...on, thinking: { switch: 'on', budgetTokens: 50 }, limits: { maxOutputTokens: 9 } });
     expect(textOf(plan)).toContain('inside <think> and </think>');
+    const marks = { opens: ['<think>'], closes: ['</think>'], closing: '\n</think>\n\n' };
     expect(plan.stages).toEqual([
-      { kind: 'reasoning', opening: '<think>\n', until: ['</think>'], maxTokens: 50 },
-      expect.objectContaining({ kind: 'answer', opening: '\n</think>\n\n', openingAfterUntil: '\n\n', maxTokens: 9 }),
+      { kind: 'reasoning', opening: '<think>\n', until: ['</think>'], maxTokens: 50, marks },
+      expect.objectContaining({
+        kind: 'answer',
+        opening: '\n</think>\n\n',
+        openingAfterUntil: '\n\n',
+        maxTokens: 9,
+        marks,
+      }),
     ]);
   });
 
@@ -62,7 +69,7 @@ describe('thinking', () => {
   it('goes the way of a thinking template', () => {
     const plan = planOf(on, { chatTemplate: HYBRID });
     expect(textOf(plan)).toBe('user: hi\nassistant:');
-    expect(plan.stages[0]).toMatchObject({ opening: '<think>\n', maxTokens: 4_096 });
+    expect(plan.stages[0]).toMatchObject({ opening: '<think>\n', maxTokens: undefined });
     expect(planOf(on, { chatTemplate: ALWAYS }).stages[0]).toMatchObject({ opening: '' });
   });
 

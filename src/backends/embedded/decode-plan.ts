@@ -9,18 +9,27 @@ import {
   type RawPrompt,
 } from '../../core/generation.ts';
 import { type ModelCard, maxInputOf } from '../../core/models.ts';
-import { compileArgumentsSchema, compileJsonSchema, jsonObjectGrammar } from './constraints/index.ts';
+import { callShape, toolFormat } from '../parsers/tool-formats.ts';
+import { cachedPrompt } from './cache-plan.ts';
+import {
+  compileArgumentsSchema,
+  compileJsonSchema,
+  compileTaggedArguments,
+  jsonObjectGrammar,
+} from './constraints/index.ts';
 import type { ControlTextCutter } from './control-text.ts';
-import type { CallPlan, DecodePlan, PromptSegment, Stage, WeightsFacts } from './engine-protocol.ts';
-import { type Conversation, conversationOf, withResultsTold, withSystemText } from './messages.ts';
+import type { CallableFunction, CallPlan, DecodePlan, PromptSegment, Stage, WeightsFacts } from './engine-protocol.ts';
+import { type Conversation, conversationOf, unexpectedPart, withResultsTold, withSystemText } from './messages.ts';
+import { pictureData, withPictures } from './prompt-images.ts';
 import { rawPromptSegments } from './raw-prompt.ts';
+import { afterClose, skippedReasoning } from './reasoning-style.ts';
 import { engineSampling } from './sampling.ts';
 import type { ChatTemplate, Prompt } from './template.ts';
-import { nativeBudget, STAND_IN_THINKING_TEXT, standInBudget } from './thinking-prompt.ts';
+import { reasoningBudget, STAND_IN_THINKING_TEXT, templateEffort } from './thinking-prompt.ts';
 import {
-  openingOf,
+  isTrained,
   parametersOf,
-  spellCall,
+  spellCalls,
   type ToolSpelling,
   templateTellsTools,
   templateToolOf,
@@ -42,10 +51,6 @@ export interface PlanInput {
 /** How the reply thinks: not at all, as the model was made to, or by our two stages. */
 type ThinkingWay = 'off' | 'native' | 'stand-in';
 
-const THINK_OPENING = '<think>\n';
-const THINK_CLOSING = '\n</think>\n\n';
-const THINK_END = '</think>';
-
 /** Throws a StudioError for what these weights or our constraints cannot hold. */
 export function decodePlanOf(input: PlanInput): DecodePlan {
   const { request, card } = input;
@@ -66,20 +71,22 @@ export function promptFor(input: PlanInput): readonly PromptSegment[] {
   const { request } = input;
   if (request.rawPrompt) return rawPromptSegments(request.rawPrompt, input.facts, input.cutter);
   const conversation = conversationOf(request);
-  return promptOf(input, conversation, usableTools(request), thinkingWay(input, conversation)).segments;
+  const { segments } = promptOf(input, conversation, usableTools(request), thinkingWay(input, conversation));
+  return withPictures(segments, picturesSeen(conversation, input.facts));
 }
 
-type Answer = Pick<DecodePlan, 'prompt' | 'stages'>;
+type Answer = Pick<DecodePlan, 'prompt' | 'cache' | 'stages'>;
 
 /** The tokens of code models end the text wherever they come: behind the gap, and where another file would begin. */
 function rawAnswer({ request, card, facts, cutter }: PlanInput, rawPrompt: RawPrompt): Answer {
+  const segments = rawPromptSegments(rawPrompt, facts, cutter);
   const answer: Stage = {
     kind: 'answer',
     opening: '',
     maxTokens: maxAnswerTokens(request, card),
     endTexts: CODE_TOKENS,
   };
-  return { prompt: rawPromptSegments(rawPrompt, facts, cutter), stages: [answer] };
+  return { ...cachedPrompt(request, segments, () => segments), stages: [answer] };
 }
 
 function chatAnswer(input: PlanInput): Answer {
@@ -89,7 +96,21 @@ function chatAnswer(input: PlanInput): Answer {
   const way = thinkingWay(input, conversation);
   const prompt = promptOf(input, conversation, tools, way);
   const calls = callPlanOf(request, tools, input.spelling);
-  return { prompt: prompt.segments, stages: stagesOf(input, prompt, way, calls, conversation) };
+  const render = (same: GenerationRequest): readonly PromptSegment[] =>
+    promptOf({ ...input, request: same }, conversationOf(same), tools, way).segments;
+  const stages = stagesOf(input, prompt, way, calls, conversation);
+  const cached = cachedPrompt(request, prompt.segments, render);
+  const pictures = picturesSeen(conversation, input.facts);
+  if (pictures.length === 0) return { ...cached, stages };
+  // Each picture is a segment of its own, and the places of marks are counted without them.
+  const cache = cached.cache && { ...cached.cache, marks: [] };
+  return { prompt: withPictures(cached.prompt, pictures), cache, stages };
+}
+
+/** The pictures of a conversation as data URLs, if the engine sees. */
+function picturesSeen({ pictures }: Conversation, { seesImages }: WeightsFacts): readonly string[] {
+  if (pictures.length > 0 && seesImages !== true) throw unexpectedPart();
+  return pictures.map(pictureData);
 }
 
 /** The functions that this answer may call. */
@@ -137,9 +158,11 @@ function promptOf(
     messages: withSystemText(messages, systemText, template.traits.defaultSystemText),
     tools: templateTellsTools(template.traits, spelling) ? tools.map(templateToolOf) : [],
     isThinking: way === 'native',
+    effort: way === 'native' ? templateEffort(request.thinking, template.traits) : undefined,
+    keepsHistory: request.thinking.keepsHistory,
     answerPrefix: conversation.answerPrefix,
     // Earlier calls are shown in the spelling that the model is to use.
-    spellCall: spelling === 'hermes' ? undefined : (name, inputText) => spellCall(spelling, name, inputText),
+    spellCalls: isTrained(spelling, template.traits) ? undefined : (calls) => spellCalls(spelling, calls),
   });
 }
 
@@ -164,33 +187,41 @@ function stagesOf(
   calls: CallPlan | undefined,
   conversation: Conversation,
 ): readonly Stage[] {
-  const { request, card, facts, template, spelling } = input;
+  const { request, card, template, spelling } = input;
   const isProse = calls === undefined && mustSummarise(request, conversation, spelling);
-  const { budgetTokens, effort } = request.thinking;
+  const { traits } = template;
+  const { marks, opening, closing } = traits.reasoning;
+  // Whoever was not asked to think and was not made for it may write of such tags what it likes.
+  const isMarked = way !== 'off' || traits.thinking !== 'none';
+  const stageMarks = { opens: [marks.open], closes: [marks.close], closing };
   const answer: Stage = {
     kind: 'answer',
-    opening: way === 'off' ? reasoningSkip(template, prompt) : THINK_CLOSING,
-    // The engine feeds the tag and nothing of what the model wrote behind it in the same token.
-    openingAfterUntil: '\n\n',
+    opening: way === 'off' ? reasoningSkip(template, prompt) : closing,
+    // The engine feeds the mark and nothing of what the model wrote behind it in the same token.
+    openingAfterUntil: afterClose(traits.reasoning),
     maxTokens: maxAnswerTokens(request, card),
     grammar: isProse ? PROSE_GRAMMAR : answerGrammar(request, conversation, calls),
     isProse,
     calls,
+    endTexts: isMarked ? marks.answerEnds : undefined,
+    // Where tokens of their own end an answer, no other mark gets into it.
+    marks: isMarked && marks.answerEnds === undefined ? stageMarks : undefined,
   };
   if (way === 'off') return [answer];
   const reasoning: Stage = {
     kind: 'reasoning',
-    opening: prompt.endsInReasoning ? '' : THINK_OPENING,
-    until: [THINK_END],
-    maxTokens: way === 'native' ? nativeBudget(budgetTokens, facts.contextTokens) : standInBudget(budgetTokens, effort),
+    opening: prompt.endsInReasoning ? '' : opening,
+    until: [marks.close],
+    maxTokens: reasoningBudget(request.thinking, way === 'native' ? traits : undefined),
+    marks: stageMarks,
   };
   return [reasoning, answer];
 }
 
 /** Closes, before it begins, the reasoning of a model whose template has no switch for it. */
-function reasoningSkip(template: ChatTemplate, prompt: Prompt): string {
-  if (prompt.endsInReasoning) return THINK_CLOSING;
-  return template.traits.thinking === 'tags' ? `${THINK_OPENING}${THINK_CLOSING}` : '';
+function reasoningSkip({ traits }: ChatTemplate, prompt: Prompt): string {
+  if (prompt.endsInReasoning) return traits.reasoning.closing;
+  return traits.thinking === 'tags' ? skippedReasoning(traits.reasoning) : '';
 }
 
 /** Any text that does not begin as a call does: no fence, brace, bracket or tag. */
@@ -243,11 +274,24 @@ function callPlanOf(
   spelling: ToolSpelling,
 ): CallPlan | undefined {
   if (tools.length === 0) return undefined;
+  const wanted = toolFormat(spelling);
+  const { input } = wanted;
+  const functions = tools.map(
+    (tool): CallableFunction => ({
+      name: tool.name,
+      argumentsGrammar: argumentsGrammar(tool),
+      tagged: input === 'json' ? undefined : compileTaggedArguments(parametersOf(tool), input, wanted.after),
+    }),
+  );
+  // Where one schema says more than tags can hold, all calls are JSON: nothing may be decoded that nobody holds.
+  const isHeld = input === 'json' || functions.every(({ tagged }) => tagged !== undefined);
+  const format = isHeld ? wanted : toolFormat('hermes');
   return {
-    functions: tools.map((tool) => ({ name: tool.name, argumentsGrammar: argumentsGrammar(tool) })),
+    functions,
     mode: request.toolChoice === 'auto' ? 'auto' : 'required',
     isParallel: request.allowsParallelCalls,
-    opening: openingOf(spelling, request.allowsParallelCalls),
+    opening: callShape(format, request.allowsParallelCalls).opening,
+    format: format.id,
   };
 }
 

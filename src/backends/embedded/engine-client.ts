@@ -5,16 +5,17 @@
  * served by the next child. After an abort the caller gets its stream back at once, while the sequences stay taken
  * until the child says that they are free.
  */
+import type { CacheTotals, PromptCacheReport } from '../../core/context-cache.ts';
 import { StudioError } from '../../core/errors.ts';
 import type { CallContext, Clock, TextToken } from '../../core/ports.ts';
 import type { DecodePlan, FromEngine, PromptSegment, ToEngine, WeightsFacts } from './engine-protocol.ts';
 import { Mailbox } from './mailbox.ts';
-import { FairQueue, type Slot } from './queue.ts';
+import { type Door, FairQueue, type Slot } from './queue.ts';
 import { EngineSupervisor, type SupervisorOptions, type SupervisorPhase } from './supervisor.ts';
 
 /** What one job hears: the child's words about it, or that the child was lost. */
 export type JobMessage =
-  | Exclude<FromEngine, { type: 'step' | 'loading' | 'ready' | 'load-failed' | 'counted' | 'tokenised' | 'state' }>
+  | Exclude<FromEngine, { type: 'step' | 'loading' | 'ready' | 'load-failed' | 'state' | Answer['type'] }>
   | { readonly type: 'step-item'; readonly item: Extract<FromEngine, { type: 'step' }>['items'][number] }
   | { readonly type: 'lost'; readonly error: StudioError };
 
@@ -27,6 +28,7 @@ export interface Job {
 /** A call's place at the engine, as wide as its choices. */
 export interface Place {
   readonly queueMs: number;
+  readonly callsAhead: number;
   start(plan: DecodePlan): Job;
   /** No other job will follow. The place is free once the child has ended what runs in it, whoever still reads. */
   leave(): void;
@@ -35,16 +37,35 @@ export interface Place {
 /** Who waits, and how urgently. */
 export type QueuedCall = Pick<CallContext, 'account' | 'priority' | 'signal'>;
 
+/** Calls of one priority that wait. */
+export interface QueueLine {
+  readonly calls: number;
+  /** How long the first has waited. */
+  readonly oldestMs: number;
+}
+
 /** For /metrics and for tests of leaks. */
 export interface EngineState {
   readonly phase: SupervisorPhase;
   readonly detail: string;
   readonly waitingCalls: number;
+  readonly queue: { readonly live: QueueLine; readonly batch: QueueLine };
   readonly runningCalls: number;
   readonly busySequences: number;
   readonly warmTokens: number;
+  /** Of the prefixes on disk; absent where none are kept. */
+  readonly cache?: CacheTotals | undefined;
   /** Children lost since the start. */
   readonly restarts: number;
+}
+
+/** Who wants these weights, for the fleet that decides which are loaded. */
+export interface EngineDemand {
+  /** A call has a place, or a question is being answered. */
+  readonly isInUse: boolean;
+  /** When the oldest waiting call of each kind came, by the monotonic clock. Questions wait as live calls do. */
+  readonly oldestLiveMs: number | undefined;
+  readonly oldestBatchMs: number | undefined;
 }
 
 export interface EngineClientOptions extends SupervisorOptions {
@@ -53,6 +74,10 @@ export interface EngineClientOptions extends SupervisorOptions {
   /** How long running calls may go on after `close`. */
   readonly shutdownMs: number;
   readonly onState?: ((state: EngineState) => void) | undefined;
+  /** A fleet says when to load; without it the weights are loaded at once. */
+  readonly startsAsleep?: boolean | undefined;
+  /** Something changed in what `demand` tells, or in the phase. */
+  readonly onDemand?: (() => void) | undefined;
 }
 
 interface RunningJob {
@@ -61,9 +86,9 @@ interface RunningJob {
   isCancelled: boolean;
 }
 
-/** What is asked of the tokeniser, without a place at the engine. */
-type Question = Extract<ToEngine, { type: 'count' | 'tokenise' }>;
-type Answer = Extract<FromEngine, { type: 'counted' | 'tokenised' }>;
+/** What is asked without a place at the engine. */
+type Question = Extract<ToEngine, { readonly askId: string }>;
+type Answer = Extract<FromEngine, { readonly askId: string }>;
 
 interface PendingQuestion {
   readonly resolve: (answer: Answer) => void;
@@ -78,11 +103,13 @@ export class EngineClient {
   readonly #questions = new Map<string, PendingQuestion>();
   readonly #readiness = Promise.withResolvers<WeightsFacts>();
   #facts: WeightsFacts | undefined;
-  #engineState = { busySequences: 0, warmTokens: 0 };
+  #engineState: Pick<EngineState, 'busySequences' | 'warmTokens' | 'cache'> = { busySequences: 0, warmTokens: 0 };
   #restarts = 0;
   #lastId = 0;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
+  /** When the questions came that wait for the weights. */
+  readonly #waitingQuestions = new Set<{ readonly sinceMs: number; readonly settle: (error?: StudioError) => void }>();
 
   constructor(options: EngineClientOptions) {
     this.#options = options;
@@ -95,7 +122,63 @@ export class EngineClient {
     });
     // Whoever does not wait for readiness must not die of its rejection.
     this.#readiness.promise.catch(() => {});
+    if (!options.startsAsleep) this.#supervisor.start();
+  }
+
+  /** Loads the weights, if they are not. */
+  wake(): void {
+    if (this.#closing) return;
     this.#supervisor.start();
+    this.#report();
+  }
+
+  /** Gives the weights' memory back until `wake`. For an engine that nobody uses; who comes meanwhile waits. */
+  async sleep(): Promise<void> {
+    this.#queue.pause();
+    const gone = this.#supervisor.sleep();
+    this.#engineState = { busySequences: 0, warmTokens: 0 };
+    this.#report();
+    await gone;
+    this.#report();
+  }
+
+  get demand(): EngineDemand {
+    const questions = [...this.#waitingQuestions].map(({ sinceMs }) => sinceMs);
+    const live = this.#queue.oldestOf('live');
+    const oldest = Math.min(...questions, live ?? Number.POSITIVE_INFINITY);
+    return {
+      isInUse: this.#queue.used > 0 || this.#jobs.size > 0 || this.#questions.size > 0,
+      oldestLiveMs: Number.isFinite(oldest) ? oldest : undefined,
+      oldestBatchMs: this.#queue.oldestOf('batch'),
+    };
+  }
+
+  /** Lets in only calls that came in time. */
+  setDoor(door: Door): void {
+    this.#queue.setDoor(door);
+  }
+
+  /** So many engines compute at this moment: each leaves the others their part of the cores. */
+  share(engines: number): void {
+    this.#supervisor.send({ type: 'share', engines });
+  }
+
+  /** Resolves when the weights are loaded, however often they have been unloaded before. */
+  awake(): Promise<void> {
+    if (this.#supervisor.phase === 'ready') return Promise.resolve();
+    if (this.#closing) return Promise.reject(new StudioError('shutting-down'));
+    return new Promise((resolve, reject) => {
+      const waiting = {
+        sinceMs: this.#options.clock.monotonic(),
+        settle: (error?: StudioError) => {
+          this.#waitingQuestions.delete(waiting);
+          if (error) reject(error);
+          else resolve();
+        },
+      };
+      this.#waitingQuestions.add(waiting);
+      this.#report();
+    });
   }
 
   /** Resolves when the weights are loaded for the first time; rejects when they cannot be. */
@@ -117,17 +200,26 @@ export class EngineClient {
       phase: this.#supervisor.phase,
       detail: this.#supervisor.detail,
       waitingCalls: this.#queue.waiting,
+      queue: { live: this.#lineOf('live'), batch: this.#lineOf('batch') },
       runningCalls: this.#jobs.size,
-      busySequences: this.#engineState.busySequences,
-      warmTokens: this.#engineState.warmTokens,
+      ...this.#engineState,
       restarts: this.#restarts,
     };
+  }
+
+  #lineOf(priority: CallContext['priority']): QueueLine {
+    const oldest = this.#queue.oldestOf(priority);
+    const oldestMs = oldest === undefined ? 0 : this.#options.clock.monotonic() - oldest;
+    return { calls: this.#queue.waitingOf(priority), oldestMs };
   }
 
   /** Waits for a place. Undefined when the call's signal aborted first. */
   async enter(call: QueuedCall, choices: number): Promise<Place | undefined> {
     const { account, priority, signal } = call;
-    const slot = await this.#queue.enter({ keyId: account.keyId, weight: choices, priority, signal });
+    const entering = this.#queue.enter({ keyId: account.keyId, weight: choices, priority, signal });
+    this.#report();
+    const slot = await entering;
+    if (!slot) this.#report();
     return slot && this.#placeOf(slot);
   }
 
@@ -139,6 +231,17 @@ export class EngineClient {
   /** The tokens of a text that no prompt surrounds. */
   async tokenise(text: readonly PromptSegment[]): Promise<readonly TextToken[]> {
     return (await this.#ask<'tokenised'>({ type: 'tokenise', askId: this.#nextId('ask'), text })).tokens;
+  }
+
+  /** The prefixes it keeps on disk. */
+  async cacheReport(): Promise<PromptCacheReport> {
+    return (await this.#ask<'cache-reported'>({ type: 'cache-report', askId: this.#nextId('ask') })).report;
+  }
+
+  /** Forgets all prefixes, warm and stored, that no running job needs. */
+  async clearCache(): Promise<{ entries: number; bytes: number }> {
+    const { entries, bytes } = await this.#ask<'cache-cleared'>({ type: 'cache-clear', askId: this.#nextId('ask') });
+    return { entries, bytes };
   }
 
   /** The child answers every question in its kind. */
@@ -161,6 +264,7 @@ export class EngineClient {
     const error = new StudioError('shutting-down');
     this.#queue.close(error);
     this.#readiness.reject(error);
+    for (const { settle } of this.#waitingQuestions) settle(error);
     if (this.#jobs.size > 0) {
       const timer = Promise.withResolvers<void>();
       const handle = setTimeout(timer.resolve, this.#options.shutdownMs);
@@ -180,10 +284,13 @@ export class EngineClient {
     let running = 0;
     let isLeft = false;
     const settle = (): void => {
-      if (isLeft && running === 0) slot.release();
+      if (!isLeft || running > 0) return;
+      slot.release();
+      this.#report();
     };
     return {
       queueMs: slot.queueMs,
+      callsAhead: slot.callsAhead,
       start: (plan) => {
         const job = this.#start(plan, () => {
           running--;
@@ -236,11 +343,18 @@ export class EngineClient {
         return;
       case 'counted':
       case 'tokenised':
+      case 'cache-reported':
+      case 'cache-cleared':
         this.#questions.get(message.askId)?.resolve(message);
         this.#questions.delete(message.askId);
+        this.#options.onDemand?.();
         return;
       case 'state':
-        this.#engineState = { busySequences: message.busySequences, warmTokens: message.warmTokens };
+        this.#engineState = {
+          busySequences: message.busySequences,
+          warmTokens: message.warmTokens,
+          cache: message.cache,
+        };
         this.#report();
         return;
       case 'loading':
@@ -267,6 +381,7 @@ export class EngineClient {
     this.#facts = facts;
     this.#readiness.resolve(facts);
     if (!this.#closing) this.#queue.open(facts.sequences);
+    for (const { settle } of this.#waitingQuestions) settle();
     this.#report();
   }
 
@@ -281,6 +396,7 @@ export class EngineClient {
     const error = new StudioError('overloaded', undefined, { cause: new Error(detail) });
     this.#readiness.reject(new Error(detail));
     this.#queue.close(error);
+    for (const { settle } of this.#waitingQuestions) settle(error);
     this.#failAll(error);
   }
 
@@ -294,5 +410,6 @@ export class EngineClient {
 
   #report(): void {
     this.#options.onState?.(this.state());
+    this.#options.onDemand?.();
   }
 }

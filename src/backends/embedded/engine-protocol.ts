@@ -5,21 +5,24 @@
  * grammars, splits its text into answer text and calls. It knows nothing of HTTP, wires, schemas or templates: the
  * parent renders prompts, compiles schemas to GBNF and says in a `DecodePlan` how the text is to be made.
  *
- *   parent → child   generate, cancel, count, tokenise, shutdown
- *   child → parent   loading, ready, load-failed, accepted | refused, step*, (choice-end)*, done | failed, counted, tokenised
+ *   parent → child   generate, cancel, count, tokenise, cache-report, cache-clear, share, shutdown
+ *   child → parent   loading, ready, load-failed, accepted | refused, step*, (choice-end)*, done | failed, counted,
+ *                    tokenised, cache-reported, cache-cleared
  *
  * Every job ends with exactly one of `refused`, `done`, `failed`. After `cancel` the child answers `done` with ending
  * `cancelled`, at once: it does not wait for the batch that is being computed.
  */
+import type { CacheTotals, PromptCacheReport } from '../../core/context-cache.ts';
 import type { TokenLogprob } from '../../core/events.ts';
 import type { TextToken } from '../../core/ports.ts';
+import type { ToolFormatId } from '../parsers/tool-formats.ts';
 
 /**
  * A piece of a prompt. `control` text may hold control tokens (`<|im_start|>`); in `plain` text their spelling is just
- * text. The pieces are tokenised apart and joined.
+ * text. The pieces are tokenised apart and joined. An `image` is its data URL, for engines that say they see.
  */
 export interface PromptSegment {
-  readonly kind: 'control' | 'plain';
+  readonly kind: 'control' | 'plain' | 'image';
   readonly text: string;
 }
 
@@ -33,14 +36,25 @@ export interface CallPlan {
   readonly mode: 'auto' | 'required';
   /** Several calls in one answer are allowed; a required answer then uses the array form. */
   readonly isParallel: boolean;
-  /** The model's own spelling of an opening up to and with the quote before the name, e.g. '```json\n{"name": "'. */
+  /** The model's own spelling of an opening up to the name, e.g. '```json\n{"name": "'. */
   readonly opening: string;
+  /** The family whose spelling that is (`parsers/tool-formats.ts`); `fenced-json` when absent. */
+  readonly format?: ToolFormatId | undefined;
 }
 
 export interface CallableFunction {
   readonly name: string;
   /** GBNF whose root is the arguments object, from `{` to its `}`. */
   readonly argumentsGrammar: string;
+  /** For families that spell arguments one by one between tags. */
+  readonly tagged?: TaggedArguments | undefined;
+}
+
+export interface TaggedArguments {
+  /** GBNF whose root is all arguments and the beginning of what ends them. */
+  readonly grammar: string;
+  /** Arguments whose value stands as a text, without quotes; all others are JSON. */
+  readonly texts: readonly string[];
 }
 
 /**
@@ -64,6 +78,15 @@ export interface Stage {
   readonly calls?: CallPlan | undefined;
   /** Spellings of tokens that end an answer as the end of text does; not reported. Ignored where they are no tokens. */
   readonly endTexts?: readonly string[] | undefined;
+  /** How the model marks reasoning: such marks are no part of what is said. */
+  readonly marks?: StageMarks | undefined;
+}
+
+export interface StageMarks {
+  readonly opens: readonly string[];
+  readonly closes: readonly string[];
+  /** Fed where an answer opens reasoning again: that is over before it begins. */
+  readonly closing: string;
 }
 
 export interface EngineSampling {
@@ -80,8 +103,49 @@ export interface EngineSampling {
   readonly logitBias: readonly (readonly [token: number, bias: number])[];
 }
 
+/** How a prompt may be kept and found again. */
+export interface CachePlan {
+  /**
+   * `implicit`: whatever was computed is kept and found. `explicit`: that too, and the prefixes up to marks are blocks,
+   * with books of their own. `off`: nothing is put on disk or fetched from there.
+   */
+  readonly mode: 'implicit' | 'explicit' | 'off';
+  /** Opaque, and written to disk. What was computed under one name is never used under another, warm or stored. */
+  readonly namespace: string;
+  /** Explicit: the marks that count, in the order of the prompt. */
+  readonly marks?: readonly CacheMarkPlan[] | undefined;
+  /** Explicit: a shorter prefix becomes no block. */
+  readonly minTokens?: number | undefined;
+  /** Explicit: how long a block lives; a hit begins its life anew. */
+  readonly lifetimeMs?: number | undefined;
+}
+
+/** Places in a prompt are numbers of its segments, counted from the beginning. */
+export interface CacheMarkPlan {
+  /** The block is what these first segments say. */
+  readonly segments: number;
+  /** Where older blocks may end that this mark finds, besides its own place. */
+  readonly lookBack: readonly number[];
+}
+
+/** What became of the marks of an explicit plan, one entry for each, in their order. */
+export interface CacheReport {
+  readonly marks: readonly MarkReport[];
+}
+
+export interface MarkReport {
+  /** Of the prefix up to the mark. */
+  readonly tokens: number;
+  /** The longest living block that the mark found and whose cells were really there; 0: none. */
+  readonly hitTokens: number;
+  /** What the mark adds to what was found, or added by a mark before it. Counts once the answer is complete. */
+  readonly createdTokens: number;
+}
+
 export interface DecodePlan {
   readonly prompt: readonly PromptSegment[];
+  /** Absent: nothing is kept on disk or fetched from there. */
+  readonly cache?: CachePlan | undefined;
   /** The model that was asked for takes no longer one, whatever the weights could. */
   readonly maxPromptTokens?: number | undefined;
   readonly stages: readonly Stage[];
@@ -100,6 +164,10 @@ export type ToEngine =
   | { readonly type: 'cancel'; readonly jobId: string }
   | { readonly type: 'count'; readonly askId: string; readonly prompt: readonly PromptSegment[] }
   | { readonly type: 'tokenise'; readonly askId: string; readonly text: readonly PromptSegment[] }
+  | { readonly type: 'cache-report'; readonly askId: string }
+  | { readonly type: 'cache-clear'; readonly askId: string }
+  /** So many engines compute on this machine at the moment, this one among them. */
+  | { readonly type: 'share'; readonly engines: number }
   | { readonly type: 'shutdown' };
 
 /** What the weights file says of itself. */
@@ -116,6 +184,8 @@ export interface WeightsFacts {
   /** Tokens one sequence can hold. */
   readonly contextTokens: number;
   readonly sequences: number;
+  /** The engine can be shown pictures. */
+  readonly seesImages?: boolean | undefined;
 }
 
 /** A piece of what a choice said, in order. Pieces of one step are joined where they can be. */
@@ -153,8 +223,15 @@ export type FromEngine =
   | { readonly type: 'loading'; readonly share: number }
   | { readonly type: 'ready'; readonly facts: WeightsFacts }
   | { readonly type: 'load-failed'; readonly message: string }
-  /** Before the first step of the job. `cachedTokens` were found in a warm sequence. */
-  | { readonly type: 'accepted'; readonly jobId: string; readonly promptTokens: number; readonly cachedTokens: number }
+  /** Before the first step of the job. `cachedTokens` need not be computed: a sequence or a file has them. */
+  | {
+      readonly type: 'accepted';
+      readonly jobId: string;
+      readonly promptTokens: number;
+      readonly cachedTokens: number;
+      /** Of an explicit plan; `createdTokens` are what a complete answer will add. */
+      readonly cache?: CacheReport | undefined;
+    }
   | {
       readonly type: 'refused';
       readonly jobId: string;
@@ -178,17 +255,30 @@ export type FromEngine =
       readonly ending: 'completed' | 'cancelled';
       readonly timings: JobTimings;
       readonly counts: ChoiceCounts;
+      /** Of an explicit plan whose answer is complete: what was really added. */
+      readonly cache?: CacheReport | undefined;
     }
   | { readonly type: 'failed'; readonly jobId: string; readonly message: string }
   | { readonly type: 'counted'; readonly askId: string; readonly tokens: number }
   | { readonly type: 'tokenised'; readonly askId: string; readonly tokens: readonly TextToken[] }
+  | { readonly type: 'cache-reported'; readonly askId: string; readonly report: PromptCacheReport }
+  | { readonly type: 'cache-cleared'; readonly askId: string; readonly entries: number; readonly bytes: number }
   /** For /metrics and the leak tests: about once a second while busy, and after every change to idle. */
   | {
       readonly type: 'state';
       readonly busySequences: number;
       readonly waitingJobs: number;
       readonly warmTokens: number;
+      /** Of the prefixes on disk; absent where none are kept. */
+      readonly cache?: CacheTotals | undefined;
     };
+
+/** A llama-server to do the decoding, in place of the library in the child's own process. */
+export interface LlamaServerOptions {
+  readonly binary: string;
+  /** The projector of weights that see (`mmproj`). */
+  readonly projectorFile?: string | undefined;
+}
 
 /** What the child is started with, as JSON in its first argument. */
 export interface EngineOptions {
@@ -197,4 +287,21 @@ export interface EngineOptions {
   /** Tokens a sequence; 'auto' fits memory and is at least 8,192 where the model allows. */
   readonly contextTokens: number | 'auto';
   readonly threads: number | 'auto';
+  /** Decides which child is started. */
+  readonly llamaServer?: LlamaServerOptions | undefined;
+  /** Where computed prefixes are kept; absent: nowhere. */
+  readonly cache?: EngineCacheOptions | undefined;
+}
+
+export interface EngineCacheOptions {
+  /** Each kind of state has a folder of its own in it, so that several engines share it, and its cap. */
+  readonly folder: string;
+  /** All files of the folder together; 'auto': 4 GiB or a tenth of what the disk has free, whichever is less. */
+  readonly maxBytes: number | 'auto';
+  /** A prefix that was not used for so long is deleted. */
+  readonly maxAgeMs: number;
+  /** Tokens below which a prefix is not worth a file; trials with small weights set it. */
+  readonly minTokens?: number | undefined;
+  /** Digest of a chat template in place of that of the weights. States are kept apart by it. */
+  readonly template?: string | undefined;
 }

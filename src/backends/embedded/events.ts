@@ -3,11 +3,10 @@ import { contextTooLong, StudioError } from '../../core/errors.ts';
 import type { GenerationEvent, TextDeltaEvent, TokenLogprob } from '../../core/events.ts';
 import type { GenerationRequest } from '../../core/generation.ts';
 import { type CallContext, endingOf, startOf } from '../../core/ports.ts';
-import { type Usage, usageOf } from '../../core/usage.ts';
+import { type InputUsage, NO_USAGE, type Usage } from '../../core/usage.ts';
 import type { AcceptedMessage, ClearDecision } from './call-decision.ts';
 import type { JobMessage } from './engine-client.ts';
-import type { ChoiceCounts, JobTimings, Piece, StepItem } from './engine-protocol.ts';
-import { ThinkTagFilter } from './think-tags.ts';
+import type { CacheReport, ChoiceCounts, JobTimings, Piece, StepItem } from './engine-protocol.ts';
 
 const NO_COUNTS: ChoiceCounts = { output: 0, reasoning: 0 };
 
@@ -24,8 +23,6 @@ interface ChoiceState {
   trimsText: boolean;
   /** Log probabilities of text that was trimmed away; they go out with the next delta. */
   heldLogprobs: readonly TokenLogprob[];
-  /** Where reasoning and answer are stages of their own, tags inside them are noise. */
-  readonly tags: { readonly reasoning: ThinkTagFilter; readonly text: ThinkTagFilter } | undefined;
 }
 
 /** Turns the messages of one job into events. `hasEnded` after the terminal event. */
@@ -35,9 +32,12 @@ export class JobEvents {
   readonly #startedAtMs: number;
   readonly #choices = new Map<number, ChoiceState>();
   #queueMs = 0;
+  #callsAhead = 0;
   #hasReasoningStage = false;
   #promptTokens = 0;
   #cachedTokens = 0;
+  /** Of the caller's marks: what was found, and what the answer will add or has added. */
+  #marks: CacheReport['marks'] = [];
   #outputBefore = 0;
   #decisionMs = 0;
   #isAccepted = false;
@@ -55,8 +55,9 @@ export class JobEvents {
   }
 
   /** The call has its place; with reasoning before the answer, the answer starts at its first visible text. */
-  admitted(queueMs: number, hasReasoningStage: boolean): void {
+  admitted({ queueMs, callsAhead }: { queueMs: number; callsAhead: number }, hasReasoningStage: boolean): void {
     this.#queueMs = queueMs;
+    this.#callsAhead = callsAhead;
     this.#hasReasoningStage = hasReasoningStage;
   }
 
@@ -92,11 +93,11 @@ export class JobEvents {
           stopText === undefined
             ? { type: 'choice-end', choice, reason }
             : { type: 'choice-end', choice, reason, stopText };
-        return [...this.#closeLastBlock(state), end];
+        return [...this.#closeBlock(state, false), end];
       }
       case 'done':
         // The child may end a job that we gave up while its last words were on their way.
-        return message.ending === 'completed' ? this.#finish(message.timings) : this.abort();
+        return message.ending === 'completed' ? this.#finish(message.timings, message.cache) : this.abort();
       case 'failed':
         return this.#fail(new StudioError('engine-failed', undefined, { cause: new Error(message.message) }));
       case 'lost':
@@ -115,19 +116,21 @@ export class JobEvents {
     if (ending === 'cancelled') {
       for (const state of this.#choices.values()) {
         if (state.hasEnded) continue;
-        events.push(...this.#closeLastBlock(state), { type: 'choice-end', choice: state.choice, reason: 'length' });
+        events.push(...this.#closeBlock(state, false), { type: 'choice-end', choice: state.choice, reason: 'length' });
       }
     }
     this.#hasEnded = true;
     const totalMs = this.#context.clock.monotonic() - this.#startedAtMs;
-    const timings = { queueMs: Math.round(this.#queueMs), totalMs: Math.round(totalMs) };
+    const callsAhead = this.#callsAhead;
+    const timings = { queueMs: Math.round(this.#queueMs), callsAhead, totalMs: Math.round(totalMs) };
     events.push({ type: 'finish', usage: this.#usage(), timings, ending });
     return events;
   }
 
-  #accepted({ promptTokens, cachedTokens }: AcceptedMessage): GenerationEvent[] {
+  #accepted({ promptTokens, cachedTokens, cache }: AcceptedMessage): GenerationEvent[] {
     this.#promptTokens = promptTokens;
     this.#cachedTokens = cachedTokens;
+    this.#marks = cache?.marks ?? [];
     this.#hasStarted = true;
     return [startOf(this.#request, this.#context), { type: 'usage', usage: this.#usage() }];
   }
@@ -143,10 +146,10 @@ export class JobEvents {
   #piece(state: ChoiceState, piece: Piece, events: GenerationEvent[]): void {
     switch (piece.type) {
       case 'reasoning':
-        this.#reasoning(state, state.tags?.reasoning.push(piece.text) ?? piece.text, events);
+        this.#reasoning(state, piece.text, events);
         return;
       case 'text':
-        this.#text(state, state.tags?.text.push(piece.text) ?? piece.text, piece.logprobs, events);
+        this.#text(state, piece.text, piece.logprobs, events);
         return;
       case 'call-start': {
         events.push(...this.#closeBlock(state, false));
@@ -224,16 +227,10 @@ export class JobEvents {
     state.heldWhitespace = '';
     const { blockId } = open;
     switch (open.kind) {
-      case 'text': {
-        const text = state.tags?.text.flush() ?? '';
-        const end: GenerationEvent = { type: 'text-end', choice, blockId };
-        return text === '' ? [end] : [{ type: 'text-delta', choice, blockId, text }, end];
-      }
-      case 'reasoning': {
-        const text = state.tags?.reasoning.flush() ?? '';
-        const end: GenerationEvent = { type: 'reasoning-end', choice, blockId };
-        return text === '' ? [end] : [{ type: 'reasoning-delta', choice, blockId, text }, end];
-      }
+      case 'text':
+        return [{ type: 'text-end', choice, blockId }];
+      case 'reasoning':
+        return [{ type: 'reasoning-end', choice, blockId }];
       case 'tool-input':
         return [{ type: 'tool-input-end', choice, blockId: open.blockId, isValidJson }];
       default:
@@ -241,17 +238,10 @@ export class JobEvents {
     }
   }
 
-  /** At the end of a choice: what a tag filter still holds is text after all, even where no block was opened for it. */
-  #closeLastBlock(state: ChoiceState): GenerationEvent[] {
-    const events = this.#closeBlock(state, false);
-    const rest = state.tags?.text.flush() ?? '';
-    if (rest === '') return events;
-    this.#text(state, rest, undefined, events);
-    return [...events, ...this.#closeBlock(state, false)];
-  }
-
-  #finish(timings: JobTimings): GenerationEvent[] {
+  #finish(timings: JobTimings, cache: CacheReport | undefined): GenerationEvent[] {
     this.#hasEnded = true;
+    const created = cache?.marks ?? [];
+    this.#marks = this.#marks.map((mark, index) => ({ ...mark, createdTokens: created[index]?.createdTokens ?? 0 }));
     const queueMs = Math.round(this.#queueMs);
     const beforeMs = Math.round(this.#decisionMs);
     return [
@@ -260,6 +250,7 @@ export class JobEvents {
         usage: this.#usage(),
         timings: {
           queueMs,
+          callsAhead: this.#callsAhead,
           promptMs: beforeMs + Math.round(timings.promptMs),
           firstTokenMs: queueMs + beforeMs + Math.round(timings.firstTokenMs),
           totalMs: queueMs + beforeMs + Math.round(timings.totalMs),
@@ -286,7 +277,6 @@ export class JobEvents {
         heldWhitespace: '',
         trimsText: this.#hasReasoningStage,
         heldLogprobs: [],
-        tags: this.#hasReasoningStage ? { reasoning: new ThinkTagFilter(), text: new ThinkTagFilter() } : undefined,
       };
       this.#choices.set(choice, state);
     }
@@ -301,7 +291,31 @@ export class JobEvents {
       output += counts.output;
       reasoning += counts.reasoning;
     }
-    return usageOf({ input: this.#promptTokens, cachedRead: this.#cachedTokens, output, reasoning });
+    const input = { ...NO_USAGE.input, total: this.#promptTokens, ...this.#cacheCounts() };
+    return { input, output: { total: output, reasoning, audio: 0 } };
+  }
+
+  /** By the rules of the cache that the call uses: what the engine saved itself is not always the caller's. */
+  #cacheCounts(): Pick<InputUsage, 'cachedRead' | 'cacheWritten' | 'markedRead'> {
+    const { mode, minTokens = 0 } = this.#request.contextCache ?? {};
+    switch (mode) {
+      case undefined:
+        return { cachedRead: this.#cachedTokens, cacheWritten: 0 };
+      case 'off':
+        return { cachedRead: 0, cacheWritten: 0 };
+      case 'implicit':
+        return { cachedRead: this.#cachedTokens < minTokens ? 0 : this.#cachedTokens, cacheWritten: 0 };
+      case 'explicit':
+      case 'session': {
+        const cachedRead = Math.max(0, ...this.#marks.map(({ hitTokens }) => hitTokens));
+        const created = this.#marks.filter(({ createdTokens }) => createdTokens > 0);
+        // Only what goes beyond all that was found: a block before the longest one found costs nothing more.
+        const cacheWritten = Math.max(0, ...created.map(({ tokens }) => tokens - cachedRead));
+        return { cachedRead, cacheWritten, markedRead: cachedRead };
+      }
+      default:
+        return mode satisfies never;
+    }
   }
 }
 

@@ -1,23 +1,26 @@
 /** The embedded backend: a GGUF model in a child process, behind the port of `core/ports.ts`. */
-import { randomInt } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { StudioError } from '../../core/errors.ts';
 import type { GenerationStream } from '../../core/events.ts';
 import type { GenerationRequest } from '../../core/generation.ts';
 import type { ModelCard } from '../../core/models.ts';
-import type { Backend, CallContext, Clock, Logger } from '../../core/ports.ts';
+import type { Backend, CallContext, Clock, Logger, QueueWait } from '../../core/ports.ts';
 import { answeredCallsOf, decidedPlanOf, decisionOf, decisionPlanOf } from './call-decision.ts';
 import { ControlTextCutter } from './control-text.ts';
 import { decodePlanOf, type PlanInput, promptFor } from './decode-plan.ts';
 import { EngineClient, type EngineState, type Job } from './engine-client.ts';
-import type { EngineOptions, WeightsFacts } from './engine-protocol.ts';
+import type { DecodePlan, EngineOptions, WeightsFacts } from './engine-protocol.ts';
 import { JobEvents } from './events.ts';
+import { fitOdds, fitQuestions, leastFitOf } from './fit-check.ts';
+import type { Fleet, FleetEntry } from './fleet.ts';
 import { plainSegments } from './raw-prompt.ts';
 import { MAX_SEED } from './sampling.ts';
 import { ChatTemplate, type TemplateSource, type TemplateTraits } from './template.ts';
 import { spellingOf, type ToolSpelling } from './tool-prompt.ts';
 
-export type { EngineState } from './engine-client.ts';
+export type { EngineState, QueueLine } from './engine-client.ts';
 export type { EngineOptions, WeightsFacts } from './engine-protocol.ts';
+export { Fleet, type FleetView } from './fleet.ts';
 export type { ToolSpelling } from './tool-prompt.ts';
 
 export interface EmbeddedOptions {
@@ -42,6 +45,17 @@ export interface EmbeddedOptions {
   readonly onState?: ((state: EngineState) => void) | undefined;
   /** The engine program; another one in tests. */
   readonly program?: string | undefined;
+  /** Where there are several local models: who says when this one is in memory. Without it, it always is. */
+  readonly berth?: Berth | undefined;
+  /** Told when a call has its place at the engine. */
+  readonly onAdmitted?: ((wait: QueueWait) => void) | undefined;
+}
+
+/** A model's place in a fleet. */
+export interface Berth extends Pick<FleetEntry, 'bytes' | 'keepAliveMs'> {
+  readonly fleet: Fleet;
+  /** It is loaded before anybody calls. */
+  readonly loadsAtStart: boolean;
 }
 
 /** What `doctor` and `models` tell of the weights. */
@@ -70,17 +84,33 @@ const SHUTDOWN_MS = 10_000;
 /** Starts loading the weights at once; calls that come before they are loaded wait in the queue. */
 export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend {
   const client = new EngineClient({
-    engine: options.engine,
+    engine: engineOptionsOf(options),
     log: options.log,
     clock: options.clock,
     program: options.program,
     killAfterMs: options.killAfterMs,
     restartDelayMs: options.restartDelayMs,
     maxFailedStarts: options.maxFailedStarts,
-    queueLimit: options.queueLimit ?? QUEUE_LIMIT,
+    // Weights that sleep are only loaded for somebody who waits.
+    queueLimit: Math.max(options.queueLimit ?? QUEUE_LIMIT, options.berth ? options.engine.sequences : 0),
     shutdownMs: options.shutdownMs ?? SHUTDOWN_MS,
     onState: options.onState,
+    startsAsleep: options.berth && !options.berth.loadsAtStart,
+    onDemand: options.berth && (() => options.berth?.fleet.changed()),
   });
+  const { berth, weightsName } = options;
+  berth?.fleet.add({ name: weightsName, bytes: berth.bytes, keepAliveMs: berth.keepAliveMs }, client);
+  const refuse = (): void => {
+    const refusal = berth?.fleet.refusal(weightsName);
+    if (refusal) throw refusal;
+  };
+  /** For questions, which have no place in the queue. Without a fleet weights that are not there yet are an overload. */
+  const whenAwake = async (): Promise<WeightsFacts> => {
+    refuse();
+    if (berth) await client.awake();
+    if (!client.facts) throw new StudioError('overloaded');
+    return client.facts;
+  };
   let loaded: Loaded | undefined;
   /** The weights stay the same when the child is replaced, so this is worked out once. */
   const loadedFor = (facts: WeightsFacts): Loaded => {
@@ -95,13 +125,28 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
 
   return {
     id: 'embedded',
-    abilities: { choices: true, structuredOutput: true, thinkingBudget: true, toolChoice: true, rawPrompts: true },
-    generate: (request, context) => generate({ client, planInput }, request, context),
+    abilities: {
+      choices: true,
+      structuredOutput: true,
+      thinkingBudget: true,
+      toolChoice: true,
+      rawPrompts: true,
+      images: options.engine.llamaServer?.projectorFile !== undefined,
+    },
+    generate: (request, context) =>
+      generate(
+        { client, planInput, refuse, onAdmitted: options.onAdmitted, weightsName: options.weightsName },
+        request,
+        context,
+      ),
     health: () => {
       const { phase, detail } = client.state();
-      return { isReady: phase === 'ready', detail };
+      return { isReady: phase === 'ready' || phase === 'idle', detail };
     },
-    close: () => client.close(),
+    close: () => {
+      berth?.fleet.close();
+      return client.close();
+    },
     ready: async () => {
       await client.ready;
     },
@@ -110,17 +155,26 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
     },
     state: () => client.state(),
     countTokens: async (request, _route, card) => {
-      if (!client.facts) throw new StudioError('overloaded');
-      return client.count(promptFor(planInput(request, card, client.facts)));
+      return client.count(promptFor(planInput(request, card, await whenAwake())));
     },
     tokenise: async (text) => {
-      if (!client.facts) throw new StudioError('overloaded');
-      return client.tokenise(plainSegments(text, loadedFor(client.facts).cutter));
+      return client.tokenise(plainSegments(text, loadedFor(await whenAwake()).cutter));
+    },
+    get promptCache() {
+      // Weights that are not loaded cannot be asked; their prompts lie in the folder.
+      if (client.state().phase !== 'ready') return undefined;
+      return { report: () => client.cacheReport(), clear: () => client.clearCache() };
     },
     get engineProcessId() {
       return client.engineProcessId;
     },
   };
+}
+
+/** What was read with another template is of no use, and is kept apart. */
+function engineOptionsOf({ engine, chatTemplate = '' }: EmbeddedOptions): EngineOptions {
+  const template = createHash('sha256').update(chatTemplate).digest('hex');
+  return engine.cache ? { ...engine, cache: { ...engine.cache, template } } : engine;
 }
 
 interface Loaded {
@@ -151,10 +205,15 @@ function withoutCalls(request: GenerationRequest): GenerationRequest {
 interface Engine {
   readonly client: EngineClient;
   readonly planInput: (request: GenerationRequest, card: ModelCard | undefined, weights: WeightsFacts) => PlanInput;
+  /** Throws when these weights can never be loaded here. */
+  readonly refuse: () => void;
+  readonly onAdmitted: EmbeddedOptions['onAdmitted'];
+  readonly weightsName: string;
 }
 
 async function* generate(engine: Engine, request: GenerationRequest, context: CallContext): GenerationStream {
   const { client } = engine;
+  engine.refuse();
   const { signal } = context;
   const events = new JobEvents(request, context);
   // Planned before the wait where the weights are known: a wrong request is refused at once, not after a minute.
@@ -172,9 +231,11 @@ async function* generate(engine: Engine, request: GenerationRequest, context: Ca
     if (place) {
       const input = early ?? engine.planInput(request, context.card, await client.ready);
       let plan = earlyPlan ?? decodePlanOf(input);
-      events.admitted(place.queueMs, plan.stages.length > 1);
+      events.admitted(place, plan.stages.length > 1);
+      engine.onAdmitted?.({ priority: context.priority, queueMs: place.queueMs, callsAhead: place.callsAhead });
       const answered = answeredCallsOf(request.turns);
-      const decisionPlan = decisionPlanOf(plan, input.spelling, answered);
+      const leastFit = leastFitOf(request, input, engine.weightsName);
+      const decisionPlan = decisionPlanOf(plan, input.spelling, answered, leastFit !== undefined);
       if (decisionPlan && !signal.aborted) {
         const startedAtMs = context.clock.monotonic();
         job = place.start(decisionPlan);
@@ -183,13 +244,22 @@ async function* generate(engine: Engine, request: GenerationRequest, context: Ca
           for (const event of events.push(decision.message)) yield event;
           return;
         }
+        let isMisfit = false;
+        if (decision?.kind === 'call' && leastFit !== undefined && !signal.aborted) {
+          const ask = (asking: DecodePlan): Job => {
+            job = place.start(asking);
+            return job;
+          };
+          const questions = fitQuestions(request, input, plan, decision.name);
+          isMisfit = (await fitOdds(questions, ask, signal)) < leastFit;
+        }
         if (decision && !signal.aborted) {
           const decisionMs = context.clock.monotonic() - startedAtMs;
-          const isRepeat = decision.kind === 'repeat';
-          plan = isRepeat ? decodePlanOf({ ...input, request: withoutCalls(request) }) : decidedPlanOf(plan, decision);
+          const isClear = decision.kind !== 'repeat' && !isMisfit;
+          plan = isClear ? decidedPlanOf(plan, decision) : decodePlanOf({ ...input, request: withoutCalls(request) });
           job = place.start(plan);
           place.leave();
-          for (const event of events.decided(isRepeat ? undefined : decision, decisionMs)) yield event;
+          for (const event of events.decided(isClear ? decision : undefined, decisionMs)) yield event;
         }
       } else if (!signal.aborted) {
         job = place.start(plan);

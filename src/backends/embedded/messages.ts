@@ -1,6 +1,7 @@
-/** The request's turns as the messages that a chat template knows. Text only; nothing is protected or rendered yet. */
+/** The request's turns as the messages that a chat template knows: text, with a character for each picture. */
 import { StudioError } from '../../core/errors.ts';
 import type { ContentPart, GenerationRequest, ToolResultPart, Turn } from '../../core/generation.ts';
+import { PICTURE, withoutPictures } from './prompt-images.ts';
 
 export interface ChatCall {
   readonly callId: string;
@@ -24,6 +25,8 @@ export interface Conversation {
   readonly messages: readonly ChatMessage[];
   /** Partial mode: what the answer begins with already. */
   readonly answerPrefix: string;
+  /** URLs, in their order in the messages. */
+  readonly pictures: readonly string[];
 }
 
 /** Earlier reasoning that a client replays inside the text, as open-source servers give it. */
@@ -34,6 +37,7 @@ export function conversationOf(request: GenerationRequest): Conversation {
   const messages: ChatMessage[] = [];
   const keepsReasoning = request.thinking.keepsHistory === true || request.thinking.keepsLoop === true;
   const callNames = new Map<string, string>();
+  const pictures: string[] = [];
   const instructions = textOnly(request.instructions);
   if (instructions !== '') messages.push({ role: 'system', content: instructions });
 
@@ -42,9 +46,9 @@ export function conversationOf(request: GenerationRequest): Conversation {
   const turns = partialTurn ? request.turns.slice(0, -1) : request.turns;
   for (const turn of turns) {
     for (const part of turn.parts) if (part.type === 'tool-call') callNames.set(part.callId, part.name);
-    for (const message of messagesOf(turn, keepsReasoning, callNames)) push(messages, message);
+    for (const message of messagesOf(turn, keepsReasoning, callNames, pictures)) push(messages, message);
   }
-  return { messages, answerPrefix: partialTurn ? textOnly(partialTurn.parts) : '' };
+  return { messages, answerPrefix: partialTurn ? textOnly(partialTurn.parts) : '', pictures };
 }
 
 /**
@@ -125,17 +129,23 @@ function push(messages: ChatMessage[], message: ChatMessage): void {
   messages.push(message);
 }
 
-function messagesOf(turn: Turn, keepsReasoning: boolean, callNames: ReadonlyMap<string, string>): ChatMessage[] {
+/** Adds the turn's pictures to `pictures`. */
+function messagesOf(
+  turn: Turn,
+  keepsReasoning: boolean,
+  callNames: ReadonlyMap<string, string>,
+  pictures: string[],
+): ChatMessage[] {
   const results = turn.parts.filter((part): part is ToolResultPart => part.type === 'tool-result');
   const messages: ChatMessage[] = results.map((result) => ({
     role: 'tool',
-    content: textOnly(result.parts),
+    content: textOnly(result.parts, pictures),
     callId: result.callId,
     name: callNames.get(result.callId),
   }));
   const others = turn.parts.filter((part) => part.type !== 'tool-result');
   if (others.length === 0 && results.length > 0) return messages;
-  const content = textOnly(others);
+  const content = textOnly(others, pictures);
   switch (turn.role) {
     case 'assistant':
       messages.push(assistantMessage(turn, content, keepsReasoning));
@@ -169,30 +179,39 @@ function assistantMessage(turn: Turn, content: string, keepsReasoning: boolean):
   };
 }
 
-function textOnly(parts: readonly ContentPart[]): string {
+/** Pictures are a character each where they may be, and are added to `pictures`. */
+function textOnly(parts: readonly ContentPart[], pictures?: string[]): string {
   let text = '';
   for (const part of parts) {
     switch (part.type) {
       case 'text':
-        text += part.text;
+        text += withoutPictures(part.text);
         break;
       case 'reasoning':
       case 'tool-call':
       case 'tool-result':
         break;
       case 'image':
+        if (pictures === undefined) throw unexpectedPart();
+        pictures.push(part.url);
+        text += PICTURE;
+        break;
       case 'video':
       case 'audio':
       case 'file':
-        // The vendor's words for a text model that is shown a picture: "Error messages", 400.
-        throw new StudioError(
-          'invalid-parameter',
-          'The provided messages input is invalid. The error info is [Unexpected item type in content.]',
-          { param: 'messages' },
-        );
+        throw unexpectedPart();
       default:
         part satisfies never;
     }
   }
   return text;
+}
+
+/** The vendor's words for a text model that is shown a picture: "Error messages", 400. */
+export function unexpectedPart(): StudioError {
+  return new StudioError(
+    'invalid-parameter',
+    'The provided messages input is invalid. The error info is [Unexpected item type in content.]',
+    { param: 'messages' },
+  );
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { StudioError } from '../../core/errors.ts';
-import { type Entrant, FairQueue, type Slot } from './queue.ts';
+import { type Entrant, FairQueue, OPEN_DOOR, type Slot } from './queue.ts';
 
 const never = new AbortController().signal;
 
@@ -255,5 +255,46 @@ describe('FairQueue', () => {
     queue.close(error);
     await expect(waiting).rejects.toBe(error);
     expect(queue.waiting).toBe(0);
+  });
+
+  it('closes its door behind those who came in time, whatever key they have, and opens it again', async () => {
+    const { queue, clock } = queueOf(10, 1);
+    const line = new Line(queue);
+    for (const [label, at] of [
+      ['a1', 1],
+      ['a2', 2],
+      ['b1', 3],
+      ['a3', 4],
+      ['b2', 5],
+    ] as const) {
+      clock.now = at;
+      void line.enter(label.slice(0, 1), label);
+    }
+    void line.enter('c', 'batch', { priority: 'batch' });
+    queue.setDoor({ liveUntilMs: 3, batchUntilMs: Number.NEGATIVE_INFINITY });
+    await settled();
+    for (const label of ['a1', 'a2', 'b1']) await line.release(label);
+    expect(line.order).toEqual(['a1', 'a2', 'b1']);
+    expect([queue.used, queue.waitingOf('live'), queue.oldestOf('live')]).toEqual([0, 2, 4]);
+    queue.setDoor(OPEN_DOOR);
+    await settled();
+    for (const label of ['a3', 'b2', 'batch']) await line.release(label);
+    expect(line.order).toEqual(['a1', 'a2', 'b1', 'a3', 'b2', 'batch']);
+    expect(queue.oldestOf('live')).toBeUndefined();
+  });
+
+  it('tells how many of its line were before a call', async () => {
+    const { queue } = queueOf(10, 1);
+    const line = new Line(queue);
+    for (const label of ['first', 'second', 'third']) void line.enter(label, label);
+    void line.enter('x', 'batch', { priority: 'batch' });
+    await settled();
+    for (const label of ['first', 'second', 'third', 'batch']) await line.release(label);
+    expect([...line.slots].map(([label, { callsAhead }]) => [label, callsAhead])).toEqual([
+      ['first', 0],
+      ['second', 0],
+      ['third', 1],
+      ['batch', 0],
+    ]);
   });
 });

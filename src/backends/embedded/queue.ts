@@ -8,6 +8,9 @@
  * Batch calls have a line of their own, behind the live one: none starts while a live call waits, not even in a place
  * that the live call is too big for. One that runs already is not interrupted. Each line has the limit for itself, so
  * waiting batch calls never make a live one be refused.
+ *
+ * Where other weights wait for the memory of these (fleet.ts), the door closes behind those who came first: who comes
+ * later waits for the next turn of these weights, or a busy model would keep a waiting one out for ever.
  */
 import { StudioError } from '../../core/errors.ts';
 import type { CallContext, Clock } from '../../core/ports.ts';
@@ -15,8 +18,18 @@ import type { CallContext, Clock } from '../../core/ports.ts';
 /** A call's right to use the engine. `release` may be called more than once; only the first counts. */
 export interface Slot {
   readonly queueMs: number;
+  /** How many of its line were before it when it came. */
+  readonly callsAhead: number;
   release(): void;
 }
+
+/** Until when somebody must have come, by the clock of the queue, to be let in. */
+export interface Door {
+  readonly liveUntilMs: number;
+  readonly batchUntilMs: number;
+}
+
+export const OPEN_DOOR: Door = { liveUntilMs: Number.POSITIVE_INFINITY, batchUntilMs: Number.POSITIVE_INFINITY };
 
 export interface FairQueueOptions {
   /** Calls that may wait in one line; one more is refused. */
@@ -37,6 +50,7 @@ interface Waiter {
   readonly keyId: string;
   readonly weight: number;
   readonly enteredAtMs: number;
+  readonly callsAhead: number;
   readonly admit: (slot: Slot) => void;
   readonly refuse: (error: StudioError) => void;
 }
@@ -57,6 +71,7 @@ export class FairQueue {
   #capacity = 0;
   #used = 0;
   #isPaused = true;
+  #door = OPEN_DOOR;
   #closed: StudioError | undefined;
   #meanDurationMs = FIRST_GUESS_MS;
 
@@ -73,6 +88,15 @@ export class FairQueue {
     return this.#used;
   }
 
+  waitingOf(priority: CallContext['priority']): number {
+    return this.#lineOf(priority).waiting;
+  }
+
+  /** When the one came who has waited longest; undefined when nobody waits. */
+  oldestOf(priority: CallContext['priority']): number | undefined {
+    return this.#lineOf(priority).oldestMs;
+  }
+
   /** There are `capacity` sequences to give out. */
   open(capacity: number): void {
     this.#capacity = capacity;
@@ -84,6 +108,12 @@ export class FairQueue {
   /** Nobody is admitted until `open`; those who wait keep their places. */
   pause(): void {
     this.#isPaused = true;
+  }
+
+  /** Lets in only who came in time. */
+  setDoor(door: Door): void {
+    this.#door = door;
+    this.#serve();
   }
 
   /** Refuses everybody who waits and everybody who comes, with this error. */
@@ -99,7 +129,7 @@ export class FairQueue {
   enter({ keyId, weight, priority, signal }: Entrant): Promise<Slot | undefined> {
     if (this.#closed) return Promise.reject(this.#closed);
     if (signal.aborted) return Promise.resolve(undefined);
-    const line = priority === 'live' ? this.#live : this.#batch;
+    const line = this.#lineOf(priority);
     if (line.waiting >= this.#limit && !this.#hasRoomFor(weight)) return Promise.reject(this.#fullError(priority));
     return new Promise((resolve, reject) => {
       const leave = (): void => {
@@ -111,6 +141,7 @@ export class FairQueue {
         keyId,
         weight,
         enteredAtMs: this.#clock.monotonic(),
+        callsAhead: line.waiting,
         admit: (slot) => {
           signal.removeEventListener('abort', leave);
           resolve(slot);
@@ -140,7 +171,11 @@ export class FairQueue {
 
   /** With a limit of 0 nobody may wait, but a call that would start at once does not. */
   #hasRoomFor(weight: number): boolean {
-    return !this.#isPaused && this.waiting === 0 && this.#fits(weight);
+    return !this.#isPaused && this.#door === OPEN_DOOR && this.waiting === 0 && this.#fits(weight);
+  }
+
+  #lineOf(priority: CallContext['priority']): Line {
+    return priority === 'live' ? this.#live : this.#batch;
   }
 
   /** A call heavier than the engine runs alone. */
@@ -150,10 +185,11 @@ export class FairQueue {
 
   #serve(): void {
     while (!this.#isPaused) {
-      const line = this.#live.waiting > 0 ? this.#live : this.#batch;
-      const waiter = line.next;
+      const isLive = this.#live.waiting > 0;
+      const line = isLive ? this.#live : this.#batch;
+      const waiter = line.next(isLive ? this.#door.liveUntilMs : this.#door.batchUntilMs);
       if (!waiter || !this.#fits(waiter.weight)) return;
-      line.take();
+      line.take(waiter);
       this.#admit(waiter);
     }
   }
@@ -165,6 +201,7 @@ export class FairQueue {
     let isHeld = true;
     waiter.admit({
       queueMs: admittedAtMs - waiter.enteredAtMs,
+      callsAhead: waiter.callsAhead,
       release: () => {
         if (!isHeld) return;
         isHeld = false;
@@ -187,9 +224,17 @@ class Line {
     return this.#waiting;
   }
 
-  /** Whose turn it is. */
-  get next(): Waiter | undefined {
-    return this.#keys.values().next().value?.[0];
+  get oldestMs(): number | undefined {
+    let oldest: number | undefined;
+    for (const [first] of this.#keys.values())
+      if (first && (oldest === undefined || first.enteredAtMs < oldest)) oldest = first.enteredAtMs;
+    return oldest;
+  }
+
+  /** Whose turn it is, of those who came until then. */
+  next(untilMs: number): Waiter | undefined {
+    for (const [first] of this.#keys.values()) if (first && first.enteredAtMs <= untilMs) return first;
+    return undefined;
   }
 
   add(waiter: Waiter): void {
@@ -199,11 +244,10 @@ class Line {
     this.#waiting++;
   }
 
-  /** Lets the one whose turn it is go in, and sends his key to the back of the round. */
-  take(): void {
-    const turn = this.#keys.entries().next().value;
-    if (!turn) return;
-    const [keyId, calls] = turn;
+  /** Lets the first call of a key go in, and sends the key to the back of the round. */
+  take({ keyId }: Waiter): void {
+    const calls = this.#keys.get(keyId);
+    if (!calls) return;
     calls.shift();
     this.#waiting--;
     // Deleting and setting again moves the key behind the others.

@@ -39,6 +39,7 @@ export interface SupervisorEvents {
 export type SupervisorPhase = 'idle' | 'loading' | 'ready' | 'pausing' | 'broken' | 'stopped';
 
 const ENGINE_PROGRAM = fileURLToPath(new URL('./child/main.ts', import.meta.url));
+const LLAMA_SERVER_PROGRAM = fileURLToPath(new URL('./llama-server/main.ts', import.meta.url));
 const RESTART_DELAY_MS = 1_000;
 const MAX_FAILED_STARTS = 3;
 const KILL_AFTER_MS = 2_000;
@@ -56,6 +57,7 @@ export class EngineSupervisor {
   #failedStarts = 0;
   #restartTimer: NodeJS.Timeout | undefined;
   #onGone: (() => void) | undefined;
+  #sleeping: Promise<void> | undefined;
 
   constructor(options: SupervisorOptions, events: SupervisorEvents) {
     this.#options = options;
@@ -77,12 +79,38 @@ export class EngineSupervisor {
     return this.#child?.pid;
   }
 
+  /** Loads the weights, if they are not; after the child before has ended, whose memory they need. */
   start(): void {
-    if (this.#phase === 'idle') this.#spawn();
+    if (this.#phase !== 'idle') return;
+    if (!this.#sleeping) {
+      this.#spawn();
+      return;
+    }
+    this.#phase = 'loading';
+    this.#loadShare = 0;
+    void this.#sleeping.then(() => {
+      if (this.#phase === 'loading' && !this.#child) this.#spawn();
+    });
   }
 
-  /** False when there is no child to hear it. */
+  /** Gives the memory back until the next `start`; resolves when the child is gone. */
+  sleep(): Promise<void> {
+    if (this.#sleeping) return this.#sleeping;
+    if (this.#phase !== 'ready') return Promise.resolve();
+    this.#phase = 'idle';
+    this.#detail = 'asleep; the next call loads the weights';
+    this.#sleeping = this.#end().finally(() => {
+      this.#sleeping = undefined;
+    });
+    return this.#sleeping;
+  }
+
+  /** False when there is no child that has its weights and hears it. */
   send(message: ToEngine): boolean {
+    return this.#phase === 'ready' && this.#say(message);
+  }
+
+  #say(message: ToEngine): boolean {
     const child = this.#child;
     if (!child?.connected) return false;
     // A send that fails means the child is going; `exit` tells the same, with more.
@@ -95,12 +123,16 @@ export class EngineSupervisor {
     clearTimeout(this.#restartTimer);
     this.#phase = 'stopped';
     this.#detail = 'shut down';
+    await (this.#sleeping ?? this.#end());
+  }
+
+  async #end(): Promise<void> {
     const child = this.#child;
     if (!child) return;
     const gone = new Promise<void>((resolve) => {
       this.#onGone = resolve;
     });
-    this.send({ type: 'shutdown' });
+    this.#say({ type: 'shutdown' });
     const killTimer = setTimeout(() => child.kill('SIGKILL'), this.#options.killAfterMs ?? KILL_AFTER_MS);
     await gone;
     clearTimeout(killTimer);
@@ -111,7 +143,9 @@ export class EngineSupervisor {
     this.#loadShare = 0;
     this.#loadFailure = undefined;
     this.#lastComplaint = '';
-    const child = fork(this.#options.program ?? ENGINE_PROGRAM, [JSON.stringify(this.#options.engine)], {
+    const { engine } = this.#options;
+    const program = this.#options.program ?? (engine.llamaServer ? LLAMA_SERVER_PROGRAM : ENGINE_PROGRAM);
+    const child = fork(program, [JSON.stringify(engine)], {
       // The flags of this process (inspectors, loaders) are not the child's.
       execArgv: [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -164,7 +198,12 @@ export class EngineSupervisor {
   }
 
   #childIsGone(reason: string): void {
-    this.#onGone?.();
+    if (this.#onGone) {
+      // It was asked to go: it sleeps, or a start waits for it, or all is over.
+      this.#onGone();
+      this.#onGone = undefined;
+      return;
+    }
     if (this.#phase === 'stopped') return;
     const wasReady = this.#phase === 'ready';
     const detail = this.#loadFailure ?? (this.#lastComplaint ? `${reason}: ${this.#lastComplaint}` : reason);

@@ -19,7 +19,7 @@ const STRICT = `{% for message in messages %}{% if message.role == 'system' %}{{
 function promptOf(template: string | undefined, request: GenerationRequest, more: Partial<PromptInput> = {}): string[] {
   const chat = ChatTemplate.of(factsOf({ chatTemplate: template, bosText: '<s>' }));
   const { messages, answerPrefix } = conversationOf(request);
-  const input = { messages, answerPrefix, tools: [], isThinking: false, spellCall: undefined, ...more };
+  const input = { messages, answerPrefix, tools: [], isThinking: false, spellCalls: undefined, ...more };
   return chat.prompt(input).segments.map((segment) => segment.text);
 }
 
@@ -38,13 +38,13 @@ describe('what a template can do', () => {
       argumentsAs: 'object',
       rendersToolResults: true,
       thinking: 'none',
-      isHermes: true,
+      toolFormat: 'hermes',
     });
     expect(traitsOf(HYBRID)).toMatchObject({
       rendersTools: false,
       argumentsAs: undefined,
       thinking: 'switch',
-      isHermes: false,
+      toolFormat: undefined,
     });
     expect(traitsOf(ALWAYS)).toMatchObject({ thinking: 'always' });
     expect(traitsOf(STRICT)).toMatchObject({ rendersSystem: false, rendersToolResults: false, thinking: 'none' });
@@ -127,7 +127,7 @@ describe('prompts', () => {
 
   it('say when the template itself opened the reasoning', () => {
     const chat = ChatTemplate.of(factsOf({ chatTemplate: ALWAYS }));
-    const input = { ...conversationOf(ask('Hi')), tools: [], isThinking: true, spellCall: undefined };
+    const input = { ...conversationOf(ask('Hi')), tools: [], isThinking: true, spellCalls: undefined };
     expect(chat.prompt(input).endsInReasoning).toBe(true);
   });
 

@@ -8,9 +8,18 @@
 import { Template, tokenize } from '@huggingface/jinja';
 import { StudioError } from '../../core/errors.ts';
 import type { Json } from '../../core/generation.ts';
+import { marksOfTemplate, type ThinkingMarks } from '../parsers/thinking-marks.ts';
+import {
+  formatOfTemplate,
+  type ToolFormatId,
+  toolFormat,
+  type WrittenCall,
+  writeCalls,
+} from '../parsers/tool-formats.ts';
 import { CallerTexts, ControlTextCutter } from './control-text.ts';
 import type { PromptSegment, WeightsFacts } from './engine-protocol.ts';
 import { alternating, type ChatMessage } from './messages.ts';
+import { type ReasoningStyle, type RenderOptions, reasoningStyleOf } from './reasoning-style.ts';
 
 /** Where the template comes from; `chatml` when the weights have none that works. */
 export type TemplateSource = 'weights' | 'override' | 'chatml';
@@ -24,12 +33,13 @@ export interface TemplateTraits {
   readonly argumentsAs: 'object' | 'text' | undefined;
   readonly rendersToolResults: boolean;
   /**
-   * `switch`: a variable turns thinking on and off. `always`: every reply is opened with `<think>`. `tags`: the model
-   * writes the tags by itself. `none`: the model was not made to think.
+   * `switch`: a variable turns thinking on and off. `always`: every reply is opened inside reasoning. `tags`: the model
+   * writes the marks by itself. `none`: the model was not made to think.
    */
   readonly thinking: 'switch' | 'always' | 'tags' | 'none';
-  /** It knows `<tool_call>`, the spelling of the Hermes models. */
-  readonly isHermes: boolean;
+  readonly reasoning: ReasoningStyle;
+  /** The family in whose spelling it tells of calls. */
+  readonly toolFormat: ToolFormatId | undefined;
 }
 
 /** A function as templates know it. */
@@ -42,10 +52,14 @@ export interface PromptInput {
   readonly messages: readonly ChatMessage[];
   readonly tools: readonly TemplateTool[];
   readonly isThinking: boolean;
+  /** For templates that tell the model how hard to think. */
+  readonly effort?: string | undefined;
+  /** Reasoning of answered turns stays in the prompt. */
+  readonly keepsHistory?: boolean | undefined;
   /** Text of the answer that is there already. */
   readonly answerPrefix: string;
   /** Writes earlier calls as text; undefined where the template's own way is wanted. */
-  readonly spellCall: ((name: string, inputText: string) => string) | undefined;
+  readonly spellCalls: ((calls: readonly WrittenCall[]) => string) | undefined;
 }
 
 export interface Prompt {
@@ -58,8 +72,6 @@ export interface Prompt {
 const CHATML =
   "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
-
-const OPEN_REASONING = /<think>\s*$/;
 
 export class ChatTemplate {
   readonly source: TemplateSource;
@@ -112,7 +124,7 @@ export class ChatTemplate {
       }
     }
     const segments = callers.split(rendered + callers.protect(input.answerPrefix));
-    return { segments, endsInReasoning: OPEN_REASONING.test(rendered) };
+    return { segments, endsInReasoning: endsOpen(rendered, this.traits.reasoning.marks) };
   }
 
   #renderMessages(
@@ -122,14 +134,16 @@ export class ChatTemplate {
     callers: CallerTexts,
   ): string {
     const known = this.traits.rendersSystem ? messages : alternating(messages);
+    const lastQuestion = known.findLastIndex(({ role }) => role === 'user');
+    const { isThinking, keepsHistory, effort } = input;
     return this.#render(
-      known.map((message) => this.#templateMessage(message, input, callers)),
+      known.map((message, index) => this.#templateMessage(message, input, callers, index < lastQuestion)),
       tools,
-      input.isThinking,
+      { isThinking, isOpen: true, keepsHistory, effort },
     );
   }
 
-  #templateMessage(message: ChatMessage, input: PromptInput, callers: CallerTexts): Json {
+  #templateMessage(message: ChatMessage, input: PromptInput, callers: CallerTexts, isAnswered: boolean): Json {
     const protect = (text: string): string => callers.protect(text);
     switch (message.role) {
       case 'system':
@@ -147,7 +161,7 @@ export class ChatTemplate {
           ...named(message.name, protect),
         };
       case 'assistant':
-        return this.#assistantMessage(message, input, callers);
+        return this.#assistantMessage(message, input, callers, isAnswered);
       default:
         return message satisfies never;
     }
@@ -157,22 +171,24 @@ export class ChatTemplate {
     message: Extract<ChatMessage, { role: 'assistant' }>,
     input: PromptInput,
     callers: CallerTexts,
+    isAnswered: boolean,
   ): Json {
-    const argumentsAs = input.spellCall === undefined ? this.traits.argumentsAs : undefined;
-    const spell = input.spellCall ?? plainCall;
-    const spelled = argumentsAs === undefined ? message.calls.map((call) => spell(call.name, call.inputText)) : [];
-    let content = callers.protect([message.content, ...spelled].filter((text) => text !== '').join('\n'));
-    const knowsReasoning = this.#text.includes('reasoning_content');
-    // These tags are ours, so they stay control tokens where the model has such.
-    if (message.reasoning !== undefined && !knowsReasoning) {
-      content = `<think>\n${callers.protect(message.reasoning)}\n</think>\n\n${content}`;
-    }
+    const argumentsAs = input.spellCalls === undefined ? this.traits.argumentsAs : undefined;
+    const spell = input.spellCalls ?? ((calls) => writeCalls(toolFormat(this.traits.toolFormat ?? 'hermes'), calls));
+    const spelled = argumentsAs === undefined && message.calls.length > 0 ? spell(message.calls) : '';
+    let content = callers.protect([message.content, spelled].filter((text) => text !== '').join('\n'));
+    const { historyField, answeredTurns, opening, closing } = this.traits.reasoning;
+    const reasoning = message.reasoning === undefined ? undefined : callers.protect(message.reasoning);
+    const isInContent = historyField === undefined || (isAnswered && answeredTurns === 'content');
+    // These marks are ours, so they stay control tokens where the model has such.
+    if (reasoning !== undefined && isInContent) content = `${opening}${reasoning}${closing}${content}`;
     return {
       role: 'assistant',
       content,
       ...named(message.name, (text) => callers.protect(text)),
-      ...(message.reasoning !== undefined && knowsReasoning
-        ? { reasoning_content: callers.protect(message.reasoning) }
+      // Empty beside reasoning in the text, or the template would look for it there and take it out.
+      ...(reasoning !== undefined && historyField !== undefined
+        ? { [historyField]: isInContent ? '' : reasoning }
         : {}),
       ...(argumentsAs !== undefined && message.calls.length > 0
         ? {
@@ -189,16 +205,20 @@ export class ChatTemplate {
     };
   }
 
-  #render(messages: readonly Json[], tools: readonly Json[], isThinking: boolean): string {
+  #render(messages: readonly Json[], tools: readonly Json[], options: RenderOptions): string {
+    const { isThinking, isOpen, keepsHistory, effort } = options;
     return this.#template.render({
       messages,
       // None, as the reference implementation passes it: some templates ask `is not none`.
       tools: tools.length > 0 ? tools : null,
-      add_generation_prompt: true,
+      add_generation_prompt: isOpen,
       bos_token: this.#facts.bosText,
       eos_token: this.#facts.eosText,
+      // Qwen, GLM, MiniMax; DeepSeek and Kimi; gpt-oss. What a template does not know it does not ask for.
       enable_thinking: isThinking,
       thinking: isThinking,
+      ...(effort === undefined ? {} : { reasoning_effort: effort }),
+      ...(keepsHistory === undefined ? {} : { preserve_thinking: keepsHistory, clear_thinking: !keepsHistory }),
     });
   }
 
@@ -220,16 +240,22 @@ export class ChatTemplate {
   #probe(): TemplateTraits {
     const user = { role: 'user', content: 'probe_user' };
     // A template that cannot render the simplest conversation is of no use; the constructor's caller hears of it.
-    const on = this.#render([user], [], true);
-    const off = this.#render([user], [], false);
+    const on = this.#render([user], [], { isThinking: true, isOpen: true });
+    const off = this.#render([user], [], { isThinking: false, isOpen: true });
     if (!on.includes('probe_user')) throw new Error('it does not render a user message');
-    const tries = (messages: readonly Json[], tools: readonly Json[], needle: string): boolean => {
+    const tryRender = (
+      messages: readonly Json[],
+      tools: readonly Json[],
+      options: RenderOptions,
+    ): string | undefined => {
       try {
-        return this.#render(messages, tools, false).includes(needle);
+        return this.#render(messages, tools, options);
       } catch {
-        return false;
+        return undefined;
       }
     };
+    const tries = (messages: readonly Json[], tools: readonly Json[], needle: string): boolean =>
+      tryRender(messages, tools, { isThinking: false, isOpen: true })?.includes(needle) === true;
     const tool = {
       type: 'function',
       function: { name: 'probe_tool', description: 'probe', parameters: PROBE_PARAMETERS },
@@ -249,12 +275,15 @@ export class ChatTemplate {
     const takesText = tries(called('{"probe_key": "probe_value"}'), [tool], '{"probe_key": "probe_value"}');
     return {
       rendersSystem,
-      defaultSystemText: rendersSystem ? defaultSystemTextOf(this.#render(withSystem, [], false), off) : '',
+      defaultSystemText: rendersSystem
+        ? defaultSystemTextOf(this.#render(withSystem, [], { isThinking: false, isOpen: true }), off)
+        : '',
       rendersTools: tries([user], [tool], 'probe_tool'),
       argumentsAs: takesObject ? 'object' : takesText ? 'text' : undefined,
       rendersToolResults: tries(called(takesObject ? {} : '{}'), [tool], 'probe_result'),
       thinking: thinkingOf(this.#text, on, off),
-      isHermes: this.#text.includes('<tool_call>'),
+      reasoning: reasoningStyleOf(this.#text, (messages, options) => tryRender(messages, [], options)),
+      toolFormat: formatOfTemplate(this.#text)?.id,
     };
   }
 }
@@ -272,18 +301,19 @@ function defaultSystemTextOf(withSystem: string, without: string): string {
 const PROBE_PARAMETERS = { type: 'object', properties: { probe_key: { type: 'string' } } };
 
 function thinkingOf(template: string, on: string, off: string): TemplateTraits['thinking'] {
+  const marks = marksOfTemplate(template);
+  // A switch alone is of no use: without the marks nobody can tell reasoning from answer.
+  if (marks === undefined) return 'none';
   if (on !== off) return 'switch';
-  if (OPEN_REASONING.test(on)) return 'always';
-  return template.includes('</think>') ? 'tags' : 'none';
+  return endsOpen(on, marks) ? 'always' : 'tags';
+}
+
+function endsOpen(rendered: string, { open }: ThinkingMarks): boolean {
+  return rendered.trimEnd().endsWith(open);
 }
 
 function named(name: string | undefined, protect: (text: string) => string): { name?: string } {
   return name === undefined ? {} : { name: protect(name) };
-}
-
-/** A call as text, for a template that cannot render one. */
-function plainCall(name: string, inputText: string): string {
-  return `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": ${inputText || '{}'}}\n</tool_call>`;
 }
 
 /** Earlier arguments may be no JSON: then they stay the text that they are. */

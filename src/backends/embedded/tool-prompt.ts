@@ -1,10 +1,11 @@
 /** How a model is told of its tools, and how it writes a call. */
 import type { FunctionTool, Json, JsonSchema } from '../../core/generation.ts';
+import { type ToolFormatId, toolFormat, type WrittenCall, writeCalls } from '../parsers/tool-formats.ts';
 import type { WeightsFacts } from './engine-protocol.ts';
 import type { TemplateTool, TemplateTraits } from './template.ts';
 
-/** The spelling of a call that comes most natural to a model. */
-export type ToolSpelling = 'hermes' | 'fenced-json';
+/** The family whose spelling of a call comes most natural to a model. */
+export type ToolSpelling = ToolFormatId;
 
 const QWEN_CODER = /qwen[\s._-]*2\.5[\s._-]*coder/i;
 
@@ -14,33 +15,17 @@ const QWEN_CODER = /qwen[\s._-]*2\.5[\s._-]*coder/i;
  */
 export function spellingOf(facts: WeightsFacts, displayName: string, traits: TemplateTraits): ToolSpelling {
   if (QWEN_CODER.test(facts.name) || QWEN_CODER.test(displayName)) return 'fenced-json';
-  return traits.isHermes ? 'hermes' : 'fenced-json';
+  return traits.toolFormat ?? 'fenced-json';
 }
 
-/** The opening of a call, up to the quote before the function's name. */
-export function openingOf(spelling: ToolSpelling, isParallel: boolean): string {
-  switch (spelling) {
-    case 'hermes':
-      // Several Hermes calls are several blocks, so the form is the same.
-      return '<tool_call>\n{"name": "';
-    case 'fenced-json':
-      return isParallel ? '```json\n[{"name": "' : '```json\n{"name": "';
-    default:
-      return spelling satisfies never;
-  }
+/** The weights were trained on this spelling: their template writes it by itself. */
+export function isTrained(spelling: ToolSpelling, traits: TemplateTraits): boolean {
+  return spelling === traits.toolFormat;
 }
 
-/** A call of an earlier turn as text, for templates that cannot render one. */
-export function spellCall(spelling: ToolSpelling, name: string, inputText: string): string {
-  const body = `{"name": ${JSON.stringify(name)}, "arguments": ${inputText === '' ? '{}' : inputText}}`;
-  switch (spelling) {
-    case 'hermes':
-      return `<tool_call>\n${body}\n</tool_call>`;
-    case 'fenced-json':
-      return `\`\`\`json\n${body}\n\`\`\``;
-    default:
-      return spelling satisfies never;
-  }
+/** Calls of an earlier turn as text, for templates that cannot render them in this spelling. */
+export function spellCalls(spelling: ToolSpelling, calls: readonly WrittenCall[]): string {
+  return writeCalls(toolFormat(spelling), calls);
 }
 
 /** A tool as chat templates know it. */
@@ -59,7 +44,7 @@ export function parametersOf(tool: FunctionTool): JsonSchema {
  * `<tool_call>` as its last word makes Qwen2.5-Coder call for everything, be there a function for it or not.
  */
 export function templateTellsTools(traits: TemplateTraits, spelling: ToolSpelling): boolean {
-  return traits.rendersTools && spelling === 'hermes';
+  return traits.rendersTools && isTrained(spelling, traits);
 }
 
 /** What the system text says about the tools. */
@@ -89,11 +74,15 @@ function definitionText(tools: readonly FunctionTool[]): string {
 }
 
 function ruleText(spelling: ToolSpelling): string {
-  const form = spellCall(spelling, '<function name>', '{<arguments>}');
+  const form = spellCalls(spelling, [{ name: '<function name>', inputText: placeholders(spelling) }]);
   return (
     `If the user's message asks for what a function does, reply only with the call:\n${form}\n` +
     'All other messages you answer yourself, in plain text.'
   );
+}
+
+function placeholders(spelling: ToolSpelling): string {
+  return toolFormat(spelling).input === 'json' ? '{<arguments>}' : '{"<argument>": "<value>"}';
 }
 
 /**
@@ -110,7 +99,7 @@ function exampleText(tool: FunctionTool, spelling: ToolSpelling): string {
     'User: How many days has a week?',
     'You: A week has seven days.',
     `User: ${exampleRequest(tool)}`,
-    `You: ${spellCall(spelling, tool.name, input)}`,
+    `You: ${spellCalls(spelling, [{ name: tool.name, inputText: input }])}`,
   ].join('\n');
 }
 
@@ -152,15 +141,16 @@ function isObject(value: Json | undefined): value is JsonSchema {
 }
 
 function parallelText(spelling: ToolSpelling): string {
-  switch (spelling) {
-    case 'hermes':
-      return 'If several calls are needed, write one <tool_call> block for each, one after the other.';
-    case 'fenced-json':
-      return (
-        'If several calls are needed, put them in one JSON array: ' +
-        '[{"name": "<function name>", "arguments": {<arguments>}}, {"name": "<function name>", "arguments": {<arguments>}}]'
-      );
-    default:
-      return spelling satisfies never;
+  const { several, opening } = toolFormat(spelling);
+  if (several) {
+    return (
+      'If several calls are needed, put them in one JSON array: ' +
+      '[{"name": "<function name>", "arguments": {<arguments>}}, {"name": "<function name>", "arguments": {<arguments>}}]'
+    );
   }
+  if (spelling === 'hermes') {
+    return 'If several calls are needed, write one <tool_call> block for each, one after the other.';
+  }
+  // Where the family has marks around all of its calls, its template tells of them.
+  return opening === '' ? 'If several calls are needed, write them one after the other.' : '';
 }

@@ -5,7 +5,7 @@ import { ensureLocalKeys, readLocalKey } from '../api-key.ts';
 import { ask, ChatError, type ChatMessage } from '../chat-client.ts';
 import { type LocalServer, localUrl, startLocalServer, whoAnswers } from '../local-server.ts';
 import { note, say, styled, UserError } from '../terminal.ts';
-import { bringWeights } from '../weights-view.ts';
+import { bringLocalWeights, bringWeights } from '../weights-view.ts';
 
 export interface ChatFlags extends ConfigFlags {
   readonly model: string;
@@ -232,7 +232,8 @@ async function startOwn(config: Config): Promise<Server> {
   note(styled('dim', `No server runs here; starting one${weights ? ` with ${weights.name}` : ''}…`, process.stderr));
   // Nobody else reaches this server, so a key that was lost need not stop the talk.
   const open = key ? config : { ...config, auth: { ...config.auth, required: false } };
-  const local = await startLocalServer(open, weights).catch((error: unknown) => {
+  const localWeights = await bringLocalWeights(config);
+  const local = await startLocalServer(open, weights, localWeights).catch((error: unknown) => {
     throw new UserError(
       `${error instanceof Error ? error.message : String(error)}\nFix: atelier doctor finds out why.`,
     );

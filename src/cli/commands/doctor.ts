@@ -5,12 +5,14 @@ import { access, constants, mkdir, mkdtemp, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Config, ConfigError, type ConfigFlags, loadConfig } from '../../config.ts';
+import { chooseEngine, EngineError, engineWishOf, HOW_TO_GET_IT } from '../../engines/find.ts';
 import { isGguf } from '../../weights/gguf.ts';
 import { parseWeightsSpec, placeOf, shortName, WeightsError } from '../../weights/pull.ts';
 import { freeMemoryBytes, listWeights, type ResolvedWeights } from '../../weights/resolve.ts';
 import { chooseDefaultWeights, findWeights, WEIGHTS_CATALOGUE } from '../../weights/weights-catalogue.ts';
 import { ask } from '../chat-client.ts';
 import { localUrl, startLocalServer, whoAnswers } from '../local-server.ts';
+import { fitReportOf } from '../memory-fit.ts';
 import { findFreePort, ownerOfPort, probePort } from '../port-owner.ts';
 import { asTyped, formatBytes, say, styled } from '../terminal.ts';
 
@@ -46,8 +48,9 @@ async function checkMachine(report: Report, config: Config, skipsEngine: boolean
   }
   const weights = await weightsHere(config).catch((error: Error) => error);
   const found = weights instanceof Error ? undefined : weights;
-  await report.run('memory', () => checkMemory(found));
+  await report.run('memory', () => checkMemory(config, found));
   await report.run('disk', () => checkDisk(config, found));
+  await report.run('decoder', () => checkDecoder(config));
   const areWeightsGood = await report.run('weights', () => checkWeights(weights));
   await report.run('engine', () => {
     if (skipsEngine) return skipped('not tried (--skip-engine)');
@@ -155,7 +158,14 @@ async function checkWeights(weights: ResolvedWeights | Error): Promise<Finding> 
     : bad(`${file} is damaged: its SHA-256 is not the official one`, `delete it and run: atelier pull ${name}`);
 }
 
-function checkMemory(weights: ResolvedWeights | undefined): Finding {
+async function checkMemory(config: Config, weights: ResolvedWeights | undefined): Promise<Finding> {
+  const fit = weights && (await fitReportOf(weights, config));
+  if (fit?.fits === false) return bad(fit.advice.problem, fit.advice.fix);
+  if (fit) {
+    const { totalBytes, contextTokens } = fit.need;
+    const context = `${config.engine.sequences} × ${contextTokens.toLocaleString('en')} tokens`;
+    return good(`${formatBytes(fit.freeBytes)} free, ${formatBytes(totalBytes)} wanted with a context of ${context}`);
+  }
   const free = freeMemoryBytes();
   const needed = (weights?.entry ?? findWeights(chooseDefaultWeights(free)[0]))?.sizeBytes ?? 0;
   const detail = `${formatBytes(free)} free, ${formatBytes(needed + WORKING_BYTES)} wanted`;
@@ -163,6 +173,22 @@ function checkMemory(weights: ResolvedWeights | undefined): Finding {
   return free >= needed + WORKING_BYTES
     ? good(detail)
     : bad(detail, `close other programs, or serve smaller weights: --weights ${smallest} --context-tokens 4096`);
+}
+
+/** Which engine a start would use, and how to get the faster one. */
+async function checkDecoder(config: Config): Promise<Finding> {
+  const choice = await chooseEngine(engineWishOf(config)).catch((error: unknown) => {
+    if (error instanceof EngineError) return error;
+    throw error;
+  });
+  if (choice instanceof EngineError) {
+    const [problem = '', fix = ''] = choice.message.split('\nFix: ');
+    return bad(problem, fix);
+  }
+  if (choice.kind === 'llama-server')
+    return good(`llama-server ${choice.server.version}, ${choice.server.binary}: ${choice.why}`);
+  const isOpen = config.engine.kind === 'auto';
+  return good(`the engine that comes along: ${choice.why}${isOpen ? asTyped(`. A faster one: ${HOW_TO_GET_IT}`) : ''}`);
 }
 
 async function checkDisk(config: Config, weights: ResolvedWeights | undefined): Promise<Finding> {

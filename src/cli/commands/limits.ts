@@ -1,13 +1,11 @@
 /** `atelier limits` */
-import { readFile } from 'node:fs/promises';
 import type { KeyView } from '../../admin/contract.ts';
 import type { LimitsView } from '../../admin/limit-routes.ts';
 import { type Config, type ConfigFlags, loadConfig } from '../../config.ts';
 import { isRegion, REGIONS, type Region } from '../../core/regions.ts';
-import { adminKeyFile } from '../api-key.ts';
+import { askAdmin } from '../admin-client.ts';
 import { modelsOf } from '../local-catalogue.ts';
 import { withReports } from '../local-database.ts';
-import { localUrl } from '../local-server.ts';
 import { asTyped, say, styled, table, UserError } from '../terminal.ts';
 import { resolveKey } from './keys.ts';
 
@@ -31,7 +29,8 @@ export async function limits(flags: LimitsFlags): Promise<void> {
       say(json ? JSON.stringify({ limits: config.limits, keys }, null, 2) : rulesText(config, keys));
       return;
     }
-    const left = await askServer(config, { model, region, key: key?.id });
+    const query = new URLSearchParams({ model, region, ...(key && { key: key.id }) });
+    const left = await askAdmin<LimitsView>(config, `/admin/limits?${query}`);
     if (left) {
       say(json ? JSON.stringify(left, null, 2) : leftText(left));
       return;
@@ -46,27 +45,6 @@ function regionOf(given: string | undefined, config: Config): Region {
   if (given === undefined) return config.regions.default;
   if (isRegion(given)) return given;
   throw new UserError(`--region ${given} is not known. Fix: one of ${REGIONS.join(', ')}.`);
-}
-
-const ASK_TIMEOUT_MS = 2000;
-
-/** Undefined when no server of this configuration answers this user's admin key. */
-async function askServer(
-  config: Config,
-  asked: { readonly model: string; readonly region: Region; readonly key: string | undefined },
-): Promise<LimitsView | undefined> {
-  const secret = await readFile(adminKeyFile(config), 'utf8').catch(() => undefined);
-  if (secret === undefined) return undefined;
-  const query = new URLSearchParams({ model: asked.model, region: asked.region, ...(asked.key && { key: asked.key }) });
-  try {
-    const response = await fetch(`${await localUrl(config)}/admin/limits?${query}`, {
-      headers: { authorization: `Bearer ${secret.trim()}` },
-      signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
-    });
-    return response.ok ? ((await response.json()) as LimitsView) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function rulesText({ limits: all }: Config, keys: readonly KeyView[]): string {

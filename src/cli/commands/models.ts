@@ -1,18 +1,21 @@
 /** `atelier models` */
 import type { ModelView } from '../../admin/contract.ts';
+import type { LocalModelsView } from '../../admin/engine-routes.ts';
 import { type Config, type ConfigFlags, loadConfig } from '../../config.ts';
 import { isRegion, REGIONS } from '../../core/regions.ts';
 import { freeMemoryBytes, type ListedWeights, listWeights } from '../../weights/resolve.ts';
 import { chooseDefaultWeights } from '../../weights/weights-catalogue.ts';
+import { askAdmin } from '../admin-client.ts';
 import { modelsOf } from '../local-catalogue.ts';
 import { withReports } from '../local-database.ts';
-import { asTyped, formatBytes, say, styled, table, UserError } from '../terminal.ts';
+import { asTyped, formatBytes, formatSeconds, say, styled, table, UserError } from '../terminal.ts';
 
-type ModelsFlags = ConfigFlags & { readonly json?: boolean; readonly region?: string };
+type ModelsFlags = ConfigFlags & { readonly json?: boolean; readonly region?: string; readonly loaded?: boolean };
 
 /** Lists the weights of the catalogue and those that were pulled besides; or the models that a region's callers find. */
 export async function models(flags: ModelsFlags): Promise<void> {
   const config = loadConfig({ flags });
+  if (flags.loaded) return listLoaded(config, flags.json);
   if (flags.region !== undefined) return listOfRegion(config, flags.region, flags.json);
   const weights = await listWeights(config.weightsFolder);
   if (flags.json) {
@@ -32,6 +35,34 @@ export async function models(flags: ModelsFlags): Promise<void> {
   say();
   say(styled('dim', `Kept in ${config.weightsFolder}`));
   say(styled('dim', asTyped('Fetch: atelier pull NAME     Serve: atelier serve --weights NAME')));
+}
+
+async function listLoaded(config: Config, isJson: boolean | undefined): Promise<void> {
+  const found = await askAdmin<LocalModelsView>(config, '/admin/engines');
+  if (!found)
+    throw new UserError(
+      'No server of this configuration answers. Fix: start one (atelier serve), or name its port (--port).',
+    );
+  say(isJson ? JSON.stringify(found, null, 2) : loadedText(found));
+}
+
+/** What a person reads of the local models. */
+export function loadedText({ items, limitBytes }: LocalModelsView): string {
+  if (items.length === 0) return 'This server runs no local weights.';
+  const rows = items.map((item) => [
+    item.weights,
+    item.phase === 'ready' ? 'loaded' : item.phase === 'idle' ? '-' : item.detail,
+    item.memoryBytes === null ? '-' : formatBytes(item.memoryBytes),
+    item.contextTokens === null ? '-' : `${item.sequences} × ${item.contextTokens}`,
+    String(item.runningCalls),
+    String(item.waitingCalls),
+    item.idleMs === null || item.phase !== 'ready' ? '-' : formatSeconds(item.idleMs / 1000),
+    item.keepAliveMinutes === null ? 'for ever' : formatSeconds(item.keepAliveMinutes * 60),
+    item.loadMs === null ? '-' : formatSeconds(item.loadMs / 1000),
+  ]);
+  const header = ['weights', 'state', 'memory', 'context', 'runs', 'waits', 'unused for', 'kept', 'loading took'];
+  const limit = limitBytes === null ? '' : `\n\nLoaded weights may take ${formatBytes(limitBytes)} together.`;
+  return table(header, rows) + limit;
 }
 
 async function listOfRegion(config: Config, region: string, isJson: boolean | undefined): Promise<void> {

@@ -65,7 +65,7 @@ function detailsText(request: RequestDetailsView): string {
     ['region', shown.region],
     ['by', `${shown.protocol}${shown.priority === 'batch' ? ', in a batch' : ''}`],
     ['model', `${shown.model}, answered by ${shown.servedBy || 'nobody'}`],
-    ['input', `${usage.input.total} tokens, ${usage.input.cachedRead} from the cache`],
+    ['input', inputOf(usage.input)],
     ['output', `${usage.output.total} tokens, ${usage.output.reasoning} of them reasoning`],
     ['charge', `${shown.chargeYuan} yuan`],
     ...lines.map(({ item, tokens, yuan, isFree }) => ['', `${item}: ${tokens} tokens, ${isFree ? 'free' : yuan}`]),
@@ -75,6 +75,11 @@ function detailsText(request: RequestDetailsView): string {
   if (!body) return text;
   const part = (name: string, value: unknown) => `\n\n${styled('dim', name)}\n${JSON.stringify(value, null, 2)}`;
   return text + part('asked', body.request) + part('answered', body.reply);
+}
+
+function inputOf({ total, cachedRead, cacheWritten }: RequestDetailsView['usage']['input']): string {
+  const written = cacheWritten > 0 ? `, ${cacheWritten} written into it` : '';
+  return `${total} tokens, ${cachedRead} from the cache${written}`;
 }
 
 function endingOf({ ending, errorCode }: Pick<RequestView, 'ending' | 'errorCode'>): string {

@@ -4,10 +4,11 @@ import { type Config, type ConfigFlags, loadConfig } from '../../config.ts';
 import { REGIONS } from '../../core/regions.ts';
 import type { ResolvedWeights } from '../../weights/resolve.ts';
 import { apiKeyFile, ensureLocalKeys, type LocalKey, type LocalKeys } from '../api-key.ts';
+import { refuseWhatDoesNotFit } from '../memory-fit.ts';
 import { findFreePort, ownerOfPort, probePort } from '../port-owner.ts';
 import { settingsText } from '../settings-text.ts';
 import { note, say, styled, UserError } from '../terminal.ts';
-import { bringWeights } from '../weights-view.ts';
+import { bringLocalWeights, bringWeights, engineWeightsOf, localWeightsOf } from '../weights-view.ts';
 
 /** A terminal and the launcher above may both pass on one Ctrl-C; only a later one means hurry. */
 const SAME_SIGNAL_MS = 1000;
@@ -21,11 +22,13 @@ export async function serve(flags: ConfigFlags, version: string): Promise<void> 
   await checkRegionPorts(config);
   const keys = await ensureLocalKeys(config);
   const weights = config.engine.enabled ? await bringWeights(config) : undefined;
+  if (weights) await refuseWhatDoesNotFit(weights, config);
+  const localWeights = localWeightsOf(await bringLocalWeights(config));
   const { startServer, openLog } = await import('../../main.ts');
   // Results go to stdout, logs to stderr: either can be read by a program.
   const log = openLog(config.log.level, 2);
   const stopped = untilSignal();
-  const server = await startServer(config, { log, weights: weights && engineWeights(weights) });
+  const server = await startServer(config, { log, weights: weights && engineWeightsOf(weights), localWeights });
   if (weights) note(`Loading ${weights.name}…`);
   const outcome = await Promise.race([server.ready.then(() => 'ready' as const, asUserError), stopped]);
   if (outcome === 'ready') {
@@ -48,10 +51,6 @@ export async function serve(flags: ConfigFlags, version: string): Promise<void> 
 function asUserError(error: unknown): UserError {
   const reason = error instanceof Error ? error.message : String(error);
   return new UserError(`The engine could not load the weights: ${reason}\nFix: atelier doctor finds out why.`);
-}
-
-function engineWeights({ file, name, entry }: ResolvedWeights) {
-  return { file, name, toolSpelling: entry?.toolSpelling, modelId: entry?.modelId };
 }
 
 /** Resolves at the first signal to stop; a later one ends the program at once. */

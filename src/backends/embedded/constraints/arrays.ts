@@ -5,6 +5,7 @@ import { distinctItems } from './distinct-items.ts';
 import { itemSchema, tupleKeyword } from './evaluate.ts';
 import { finiteValues } from './finite-values.ts';
 import { choice, type Expression, isNever, literal, NEVER, sequence } from './grammar-expression.ts';
+import { NoOpposite } from './negate.ts';
 import { type Conjunction, countOf, keywordOf, listOf, refuse, type SchemaPart } from './schema-part.ts';
 
 export interface ItemCounts {
@@ -21,15 +22,13 @@ export function arrayExpression(parts: Conjunction, compiler: SchemaCompiler): E
     refuse('unevaluatedItems', part.pointer, 'it depends on how schemas beside it matched');
   }
   const unique = parts.find((part) => keywordOf(part, 'uniqueItems') === true);
-  const contains = parts.filter(
-    (part) => keywordOf(part, 'contains') !== undefined && countOf(part, 'minContains') !== 0,
-  );
-  refuseMaximumContained(parts, counts);
+  const contains = parts.filter((part) => isCountingMatches(part, counts));
   if (unique !== undefined && counts.maximum > 1)
     return uniqueArray(unique, parts, counts, positions, contains.length > 0, compiler);
   const [containing] = contains;
   if (containing !== undefined) {
     if (contains.length > 1 || positions > 0) {
+      if (containing.isMade) throw new NoOpposite('items', containing.pointer);
       refuse(
         'contains',
         containing.pointer,
@@ -96,12 +95,10 @@ function itemsInOrder(
   return tail;
 }
 
-function refuseMaximumContained(parts: Conjunction, counts: ItemCounts): void {
-  for (const part of parts) {
-    const most = countOf(part, 'maxContains');
-    if (keywordOf(part, 'contains') === undefined || most === undefined || most >= counts.maximum) continue;
-    refuse('maxContains', part.pointer, 'items that must not match cannot be told apart');
-  }
+/** `contains` asks for something here: matches to be there, or no more than so many. */
+function isCountingMatches(part: SchemaPart, counts: ItemCounts): boolean {
+  if (keywordOf(part, 'contains') === undefined) return false;
+  return countOf(part, 'minContains') !== 0 || (countOf(part, 'maxContains') ?? counts.maximum) < counts.maximum;
 }
 
 function uniqueArray(

@@ -19,7 +19,6 @@ import type { SchemaDocument } from './schema-document.ts';
 import {
   type Conjunction,
   isJsonObject,
-  keywordOf,
   madePart,
   refuse,
   type SchemaPart,
@@ -27,7 +26,7 @@ import {
   without,
 } from './schema-part.ts';
 import { stringExpression } from './strings.ts';
-import { settleUnevaluated } from './unevaluated.ts';
+import { closedMembers } from './unevaluated.ts';
 import { oneOfTexts, spellJson } from './values.ts';
 
 /** More than any schema written by hand; a product of unions would otherwise grow without end. */
@@ -70,7 +69,8 @@ export class SchemaCompiler {
   }
 
   compile(conjunction: Conjunction, hint: string): Expression {
-    const parts = joined(settleUnevaluated(conjunction, this.document), this.document);
+    const closed = closedMembers(conjunction, this.document, (part) => joined([part], this.document));
+    const parts = joined(closed, this.document);
     if (parts === undefined) return NEVER;
     if (parts.length === 0) return this.compile(ANY_VALUE, 'value');
     const key = parts.map((part) => part.key).join(' ');
@@ -139,12 +139,6 @@ export class SchemaCompiler {
   }
 
   #plain(parts: Conjunction): Expression {
-    for (const part of parts) {
-      for (const keyword of ['$dynamicRef', '$recursiveRef']) {
-        if (keywordOf(part, keyword) !== undefined)
-          refuse(keyword, part.pointer, 'what it refers to is only known while a value is checked');
-      }
-    }
     const values = listedValues(parts);
     if (values !== undefined) return this.#values(values, parts);
     const facts = kindFacts(parts);
@@ -169,7 +163,7 @@ export class SchemaCompiler {
       case 'number':
         return this.writer.rule(
           facts.isIntegerOnly ? 'integer' : 'number',
-          numberExpression(parts, facts.isIntegerOnly),
+          numberExpression(parts, facts.isIntegerOnly, this.writer),
         );
       case 'string':
         return this.writer.rule('string', stringExpression(parts, this.writer));

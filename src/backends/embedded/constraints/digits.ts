@@ -109,7 +109,36 @@ export function decimalExpression(bounds: NumberBounds): Expression {
     0,
     ...[low, high].map((bound) => (bound === undefined ? 0 : String(bound.whole).length)),
   );
-  const places = low === undefined && high === undefined ? MAX_DIGITS : Math.max(0, MAX_DIGITS - wholeDigits);
+  const digits = low === undefined && high === undefined ? MAX_DIGITS : Math.max(0, MAX_DIGITS - wholeDigits);
+  return signed(low, high, { digits, isFractional: false });
+}
+
+/** So far, and with so few places, no fraction is lost in a double. */
+const LARGEST_FRACTIONAL = 1e9;
+const FRACTIONAL_PLACES = 6;
+
+/** A decimal number that is not whole. */
+export function fractionalExpression({
+  minimum = -LARGEST_FRACTIONAL,
+  maximum = LARGEST_FRACTIONAL,
+  ...exclusive
+}: NumberBounds): Expression {
+  const bounds = {
+    minimum: Math.max(minimum, -LARGEST_FRACTIONAL),
+    maximum: Math.min(maximum, LARGEST_FRACTIONAL),
+    ...exclusive,
+  };
+  return signed(lowerBound(bounds), upperBound(bounds), { digits: FRACTIONAL_PLACES, isFractional: true });
+}
+
+/** What may stand after the point. */
+interface Places {
+  readonly digits: number;
+  /** At least one of them is not 0. */
+  readonly isFractional: boolean;
+}
+
+function signed(low: DecimalBound | undefined, high: DecimalBound | undefined, places: Places): Expression {
   const upper = high?.isNegative ? NEVER : magnitudes(low?.isNegative ? undefined : low, high, places);
   const negativeHigh = high?.isNegative ? high : { isNegative: true, whole: 0n, fraction: '', isExclusive: true };
   const lower = low !== undefined && !low.isNegative ? NEVER : magnitudes(negativeHigh, low, places);
@@ -117,8 +146,8 @@ export function decimalExpression(bounds: NumberBounds): Expression {
   return choice(upper, sequence(literal('-'), lower));
 }
 
-/** Decimals that are not negative, from `low` to `high`, with at most `places` digits after the point. */
-function magnitudes(low: DecimalBound | undefined, high: DecimalBound | undefined, places: number): Expression {
+/** Decimals that are not negative, from `low` to `high`. */
+function magnitudes(low: DecimalBound | undefined, high: DecimalBound | undefined, places: Places): Expression {
   const lowWhole = low?.whole ?? 0n;
   const highWhole = high?.whole ?? LARGEST;
   if (lowWhole > highWhole || lowWhole > LARGEST) return NEVER;
@@ -130,8 +159,7 @@ function magnitudes(low: DecimalBound | undefined, high: DecimalBound | undefine
   if (isLowTight) options.push(sequence(literal(String(lowWhole)), fractionPart(low, undefined, places)));
   const from = isLowTight ? lowWhole + 1n : lowWhole;
   const to = high === undefined || highWhole > LARGEST ? LARGEST : highWhole - 1n;
-  const anyFraction = places === 0 ? EMPTY : optional(sequence(literal('.'), anyDigits(1, places)));
-  if (from <= to) options.push(sequence(naturals(from, to), anyFraction));
+  if (from <= to) options.push(sequence(naturals(from, to), anyFraction(places)));
   if (high !== undefined && highWhole <= LARGEST) {
     options.push(sequence(literal(String(highWhole)), fractionPart(undefined, high, places)));
   }
@@ -140,12 +168,26 @@ function magnitudes(low: DecimalBound | undefined, high: DecimalBound | undefine
 
 const ZERO: DecimalBound = { isNegative: false, whole: 0n, fraction: '', isExclusive: false };
 
+function anyFraction({ digits, isFractional }: Places): Expression {
+  if (isFractional) return sequence(literal('.'), anyDigitsBut0(digits));
+  return digits === 0 ? EMPTY : optional(sequence(literal('.'), anyDigits(1, digits)));
+}
+
+/** Up to `most` digits of which one at least is not 0. */
+function anyDigitsBut0(most: number): Expression {
+  const afterZeros = Array.from({ length: most }, (_, zeros) =>
+    sequence(literal('0'.repeat(zeros)), digitsBetween(1, 9), anyDigits(0, most - 1 - zeros)),
+  );
+  return choice(...afterZeros);
+}
+
 /** What may follow the whole part that a bound shares: nothing, or a point and digits. */
-function fractionPart(low: DecimalBound | undefined, high: DecimalBound | undefined, places: number): Expression {
+function fractionPart(low: DecimalBound | undefined, high: DecimalBound | undefined, places: Places): Expression {
   const from = low === undefined ? undefined : { digits: low.fraction, isExclusive: low.isExclusive };
   const to = high === undefined ? undefined : { digits: high.fraction, isExclusive: high.isExclusive };
-  const withoutPoint = mayEnd(from, to) ? EMPTY : NEVER;
-  return choice(withoutPoint, sequence(literal('.'), fractionDigits(from, to, places, true)));
+  const withoutPoint = mayEnd(from, to) && !places.isFractional ? EMPTY : NEVER;
+  const first = { needsDigit: true, needsNonZero: places.isFractional };
+  return choice(withoutPoint, sequence(literal('.'), fractionDigits(from, to, places.digits, first)));
 }
 
 interface Tail {
@@ -159,12 +201,18 @@ function mayEnd(low: Tail | undefined, high: Tail | undefined): boolean {
   return high === undefined || high.digits !== '' || !high.isExclusive;
 }
 
+interface Needs {
+  readonly needsDigit: boolean;
+  readonly needsNonZero: boolean;
+}
+
 /** Fraction digits while one of the bounds is still matched digit by digit. */
-function fractionDigits(low: Tail | undefined, high: Tail | undefined, left: number, needsDigit = false): Expression {
+function fractionDigits(low: Tail | undefined, high: Tail | undefined, left: number, needs: Needs): Expression {
+  const { needsDigit, needsNonZero } = needs;
   const isLowFree = low === undefined || (low.digits === '' && !low.isExclusive);
-  if (isLowFree && high === undefined) return anyDigits(needsDigit ? 1 : 0, left);
+  if (isLowFree && high === undefined) return needsNonZero ? anyDigitsBut0(left) : anyDigits(needsDigit ? 1 : 0, left);
   const options: Expression[] = [];
-  if (!needsDigit && mayEnd(low, high)) options.push(EMPTY);
+  if (!needsDigit && !needsNonZero && mayEnd(low, high)) options.push(EMPTY);
   // Beyond an inclusive upper bound only zeros could follow; leaving them out keeps the spelling natural.
   const isAtTop = high !== undefined && high.digits === '';
   if (left === 0 || (isAtTop && (high.isExclusive || !needsDigit))) return choice(...options);
@@ -172,18 +220,20 @@ function fractionDigits(low: Tail | undefined, high: Tail | undefined, left: num
   const highDigit = high === undefined ? 9 : Number(high.digits[0] ?? '0');
   const nextLow = isLowFree || low === undefined ? undefined : { ...low, digits: low.digits.slice(1) };
   const nextHigh = high === undefined ? undefined : { ...high, digits: high.digits.slice(1) };
-  const step = (digits: Expression, from: Tail | undefined, to: Tail | undefined) =>
-    sequence(digits, fractionDigits(from, to, left - 1));
+  const step = (first: number, last: number, from: Tail | undefined, to: Tail | undefined): Expression => {
+    if (first > last) return NEVER;
+    // A 0 still leaves it to the digits behind it that one is not.
+    if (needsNonZero && first === 0 && last > 0) return choice(step(0, 0, from, to), step(1, last, from, to));
+    const rest = { needsDigit: false, needsNonZero: needsNonZero && first === 0 };
+    return sequence(digitsBetween(first, last), fractionDigits(from, to, left - 1, rest));
+  };
   if (lowDigit > highDigit) return choice(...options);
-  if (lowDigit === highDigit) {
-    const digit = literal(String(lowDigit));
-    return choice(...options, step(digit, nextLow, nextHigh));
-  }
-  if (nextLow !== undefined) options.push(step(literal(String(lowDigit)), nextLow, undefined));
+  if (lowDigit === highDigit) return choice(...options, step(lowDigit, lowDigit, nextLow, nextHigh));
+  if (nextLow !== undefined) options.push(step(lowDigit, lowDigit, nextLow, undefined));
   const from = nextLow === undefined ? lowDigit : lowDigit + 1;
   const to = nextHigh === undefined ? highDigit : highDigit - 1;
-  options.push(step(digitsBetween(from, to), undefined, undefined));
-  if (nextHigh !== undefined) options.push(step(literal(String(highDigit)), undefined, nextHigh));
+  options.push(step(from, to, undefined, undefined));
+  if (nextHigh !== undefined) options.push(step(highDigit, highDigit, undefined, nextHigh));
   return choice(...options);
 }
 

@@ -10,7 +10,7 @@ import { possibleValues } from './finite-values.ts';
 import { generatedKinds, hasFreeMembers } from './generated.ts';
 import { COMBINATORS, type Kind } from './keywords.ts';
 import { exclusionOf, NoOpposite } from './negate.ts';
-import { isRangeEmpty, numberBounds } from './numbers.ts';
+import { isRangeEmpty, isWholeExcluded, numberBounds } from './numbers.ts';
 import { automatonOfPattern } from './pattern.ts';
 import { PatternError } from './pattern-reader.ts';
 import { kindFacts, listedValues } from './plain-facts.ts';
@@ -79,7 +79,7 @@ export class ApartnessProver {
     return isApart;
   }
 
-  /** The conjunctions without choices that `conjunction` is made of; `isWhole` is false where a choice was not followed. */
+  /** The conjunctions without choices that `conjunction` is made of; `isWhole` is false where more may hold for them. */
   #plainOnes(
     conjunction: Conjunction,
     depth: number,
@@ -90,7 +90,9 @@ export class ApartnessProver {
     if (depth > MAX_DEPTH || this.#stepsLeft < 0) return [{ parts, isWhole: false }];
     const choice = this.#branchesOf(parts);
     if (choice === undefined) return [{ parts, isWhole: !parts.some(hasChoice) }];
-    return choice.branches.flatMap((branch) => this.#plainOnes([...choice.rest, ...branch], depth + 1));
+    const ones = choice.branches.flatMap((branch) => this.#plainOnes([...choice.rest, ...branch], depth + 1));
+    // What keeps such branches apart is added when they are written, and may bring kinds and members of its own.
+    return choice.keyword === 'oneOf' ? ones.map((one) => ({ ...one, isWhole: false })) : ones;
   }
 
   #branchesOf(parts: Conjunction): ReturnType<typeof branchesOf> {
@@ -127,7 +129,10 @@ export class ApartnessProver {
       case 'boolean':
         return false;
       case 'number':
-        return isRangeEmpty(numberBounds(parts), kindFacts(parts).isIntegerOnly);
+        return (
+          isRangeEmpty(numberBounds(parts), kindFacts(parts).isIntegerOnly) ||
+          (kindFacts(parts).isIntegerOnly && isWholeExcluded(parts))
+        );
       case 'string':
         return isBetweenEmpty(parts, 'minLength', 'maxLength') || isPatternEmpty(parts);
       case 'array':

@@ -6,6 +6,7 @@
 import { fullFormats } from 'ajv-formats/dist/formats.js';
 import type { Json } from '../../../core/generation.ts';
 import { AutomatonTooLarge, accepts } from './automaton.ts';
+import { REFERENCES } from './keywords.ts';
 import { numberBounds } from './numbers.ts';
 import { automatonOfPattern } from './pattern.ts';
 import { PatternError } from './pattern-reader.ts';
@@ -86,8 +87,7 @@ function evaluateCombined(part: SchemaPart, check: Check, document: SchemaDocume
     (listOf(part, keyword) ?? []).map((_, index) => check(subschema(part, keyword, index)));
   const has = (keyword: string) => keywordOf(part, keyword) !== undefined;
   const verdicts: Verdict[] = [];
-  if (has('$dynamicRef') || has('$recursiveRef')) verdicts.push(undefined);
-  if (has('$ref')) verdicts.push(check(document.resolve(part)));
+  for (const keyword of REFERENCES) if (has(keyword)) verdicts.push(check(document.resolve(part, keyword)));
   if (has('allOf')) verdicts.push(all(verdictsOf('allOf')));
   if (has('anyOf')) verdicts.push(any(verdictsOf('anyOf')));
   if (has('oneOf')) verdicts.push(counts(verdictsOf('oneOf'), 1, 1));

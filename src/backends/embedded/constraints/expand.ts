@@ -3,7 +3,7 @@
  * become choices between conjunctions.
  */
 import type { Json } from '../../../core/generation.ts';
-import { isAssertion } from './keywords.ts';
+import { isAssertion, REFERENCES } from './keywords.ts';
 import { exclusionOf, NoOpposite, oppositeOf } from './negate.ts';
 import type { SchemaDocument } from './schema-document.ts';
 import {
@@ -19,6 +19,7 @@ import {
   subschema,
   without,
 } from './schema-part.ts';
+import { settledUnevaluated, unsettlable, unsettledKeyword } from './unevaluated.ts';
 
 /** References and `allOf` that lead to one another before anything else is said. */
 const MAX_CHAIN = 200;
@@ -37,6 +38,15 @@ export interface Branches {
  * them is `false`.
  */
 export function joined(conjunction: Conjunction, document: SchemaDocument): Conjunction | undefined {
+  return joinedBelow(conjunction, document, []);
+}
+
+/** `above` holds the keys of the schemas that lead here. */
+function joinedBelow(
+  conjunction: Conjunction,
+  document: SchemaDocument,
+  above: readonly string[],
+): Conjunction | undefined {
   const parts = new Map<string, SchemaPart>();
   let isPossible = true;
   const add = (part: SchemaPart, path: readonly string[]): void => {
@@ -46,10 +56,19 @@ export function joined(conjunction: Conjunction, document: SchemaDocument): Conj
     if (path.length > MAX_CHAIN) refuse('allOf', part.pointer, `it is nested more than ${MAX_CHAIN} levels deep`);
     if (parts.has(part.key)) return;
     const inner = [...path, part.key];
-    if (keywordOf(part, '$ref') !== undefined) {
-      const target = document.resolve(part);
+    const unevaluated = unsettledKeyword(part);
+    if (unevaluated !== undefined) {
+      const own = without(part, unevaluated);
+      const beside = joinedBelow([own], document, inner);
+      const settled = beside === undefined ? [] : settledUnevaluated(part, unevaluated, beside);
+      for (const each of settled === undefined ? [unsettlable(part, unevaluated)] : [own, ...settled]) add(each, inner);
+      return;
+    }
+    const reference = REFERENCES.find((keyword) => keywordOf(part, keyword) !== undefined);
+    if (reference !== undefined) {
+      const target = document.resolve(part, reference);
       add(part.isMade ? derived(target) : target, inner);
-      add(without(part, '$ref'), inner);
+      add(without(part, reference), inner);
     } else if (keywordOf(part, 'allOf') !== undefined) {
       // Its own members come first in the objects we write, as they do in the schema.
       add(without(part, 'allOf'), inner);
@@ -58,7 +77,7 @@ export function joined(conjunction: Conjunction, document: SchemaDocument): Conj
       parts.set(part.key, part);
     }
   };
-  for (const part of conjunction) add(part, []);
+  for (const part of conjunction) add(part, above);
   return isPossible ? [...parts.values()] : undefined;
 }
 

@@ -116,6 +116,135 @@ const CASES: Readonly<Record<string, Case>> = {
     written: [{}, { b: null, a: null }],
     refused: [{ c: null }],
   },
+  'unevaluatedProperties: a schema, seen through a reference and past a pattern': {
+    schema: {
+      $ref: '#/$defs/named',
+      patternProperties: { '^x-': { type: 'null' } },
+      unevaluatedProperties: { type: 'integer' },
+      $defs: { named: object({ name: { type: 'string' } }, ['name']) },
+    },
+    written: [{ name: 'a' }, { name: 'a', 'x-b': null, c: 1 }],
+    refused: [{ name: 1 }, { name: 'a', c: 'd' }, { name: 'a', 'x-b': 1 }],
+  },
+  'unevaluatedProperties that does not see its cousins': {
+    schema: { allOf: [object({ a: { type: 'null' } }), { unevaluatedProperties: false }] },
+    written: [{}],
+    refused: [{ a: null }],
+  },
+  'unevaluatedProperties around one that allows all': {
+    schema: {
+      ...object({ a: { type: 'null' } }),
+      allOf: [{ unevaluatedProperties: true }],
+      unevaluatedProperties: false,
+    },
+    written: [{}, { a: null }],
+    refused: [{ a: 1 }],
+  },
+  'unevaluatedItems after positions of several schemas': {
+    schema: {
+      type: 'array',
+      allOf: [{ prefixItems: [{ type: 'string' }, { type: 'integer' }] }],
+      prefixItems: [{ minLength: 1 }],
+      unevaluatedItems: { type: 'null' },
+    },
+    written: [[], ['a'], ['a', 1, null, null]],
+    refused: [[''], ['a', 'b'], ['a', 1, 2]],
+  },
+  maxContains: {
+    schema: { type: 'array', items: { type: 'integer' }, contains: { minimum: 10 }, maxContains: 2 },
+    written: [[10], [1, 10, 2, 11, 3]],
+    refused: [[], [1], [10, 11, 12]],
+  },
+  'maxContains without minContains': {
+    schema: { type: 'array', items: { enum: ['a', 'b'] }, contains: { const: 'a' }, minContains: 0, maxContains: 1 },
+    written: [[], ['b', 'b'], ['b', 'a', 'b']],
+    refused: [['a', 'a']],
+  },
+  'not: items, and contains': {
+    schema: {
+      type: 'array',
+      items: { type: ['integer', 'string'] },
+      allOf: [{ not: { items: { type: 'integer' } } }, { not: { contains: { const: 'y' } } }],
+    },
+    written: [['a'], [1, 'x'], ['a', 1, 2]],
+    refused: [[], [1, 2], ['a', 'y']],
+  },
+  'not: positions': {
+    schema: { type: 'array', items: { enum: ['x', 'y'] }, not: { prefixItems: [{ const: 'x' }, { const: 'y' }] } },
+    written: [['y'], ['x', 'x'], ['y', 'y', 'x']],
+    refused: [[], ['x'], ['x', 'y'], ['x', 'y', 'y']],
+  },
+  'not: oneOf': {
+    schema: { type: 'integer', not: { oneOf: [{ minimum: 5 }, { maximum: 9 }] } },
+    written: [5, 7, 9],
+    refused: [4, 10],
+  },
+  'not: if': {
+    schema: {
+      type: ['integer', 'string'],
+      not: JSON.parse('{"if": {"type": "integer"}, "then": {"minimum": 5}, "else": {"minLength": 2}}') as Json,
+    },
+    written: [4, 'a', ''],
+    refused: [5, 'ab'],
+  },
+  'not: integer': {
+    schema: { type: 'number', not: { type: 'integer' }, minimum: -1.5, exclusiveMaximum: 2 },
+    written: [0.5, 1.25, 1.999999, -1.5, -0.001],
+    refused: [0, 1, -1, -1.6, 2],
+  },
+  'oneOf of which one leaves out fractions': {
+    schema: { oneOf: [{ type: 'integer' }, { minimum: 2 }] },
+    written: [1, -3, 2.5],
+    refused: [2, 3, 1.5],
+  },
+  'oneOf within oneOf, whose branches bring kinds when they are kept apart': {
+    schema: {
+      required: ['a'],
+      oneOf: [{ type: 'null' }, { oneOf: [{ type: 'object' }, { contains: { type: 'array' } }] }],
+    },
+    written: ['x', 1, [[]]],
+    refused: [null, {}],
+  },
+  '$dynamicRef to the only anchor of its name': {
+    schema: {
+      $dynamicAnchor: 'node',
+      ...object({ value: { type: 'integer' }, next: { $dynamicRef: '#node' } }, ['value']),
+    },
+    written: [{ value: 1 }, { value: 1, next: { value: 2 } }],
+    refused: [{ value: 1, next: {} }],
+  },
+  '$recursiveRef where nothing is anchored': {
+    schema: object({ next: { $recursiveRef: '#' } }),
+    written: [{}, { next: { next: {} } }],
+    refused: [{ next: 1 }],
+    isBeyondAjv: true,
+  },
+  'an identifier under an unknown keyword is none': {
+    schema: {
+      $id: 'schema://root/',
+      anyOf: [{ $ref: 'schema://root/inner' }],
+      'x-own': { a: { $id: 'schema://root/inner', type: 'null' } },
+      $defs: { a: { $id: 'schema://root/inner', type: 'boolean' } },
+    },
+    written: [true],
+    refused: [null],
+    isBeyondAjv: true,
+  },
+  'what only values of another kind satisfy': {
+    schema: { contains: false },
+    written: ['a', 1, null, { a: 1 }],
+    refused: [[], [1]],
+  },
+  'multipleOf that last digits do not tell': {
+    schema: { type: 'integer', multipleOf: 7, minimum: -1_000_000, maximum: 123_456 },
+    written: [0, 7, -7, 98_000, 123_452, -999_999],
+    refused: [1, 123_459, -1_000_006, 6],
+  },
+  'multipleOf: 60, without bounds': {
+    schema: { type: 'integer', multipleOf: 60 },
+    written: [0, 60, 180, -3_600, 600_000_000_060],
+    refused: [1, 6, 30, 100, -61],
+  },
   'items and counts': {
     schema: { type: 'array', items: { type: 'integer' }, minItems: 1, maxItems: 3 },
     written: [[1], [1, 2, 3]],

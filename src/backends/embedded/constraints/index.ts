@@ -7,10 +7,13 @@
  */
 import { StudioError } from '../../../core/errors.ts';
 import type { JsonSchema } from '../../../core/generation.ts';
+import type { TaggedSpelling } from '../../parsers/tool-formats.ts';
 import { SchemaCompiler } from './compiler.ts';
+import { ALL_KINDS } from './keywords.ts';
 import { NoOpposite } from './negate.ts';
 import { SchemaDocument } from './schema-document.ts';
 import { type Conjunction, refuse, schemaPart } from './schema-part.ts';
+import { type TaggedGrammar, taggedArguments } from './tagged-arguments.ts';
 
 export interface CompiledSchema {
   /** GBNF; the rule `root` is one JSON value. */
@@ -21,7 +24,7 @@ const MAX_CACHED = 256;
 /** The engine reads the grammar anew for every call. */
 const MAX_GRAMMAR_CHARACTERS = 1_000_000;
 /** By kind and JSON text of the schema; the least recently used goes first. */
-const cache = new Map<string, CompiledSchema>();
+const cache = new Map<string, unknown>();
 
 /** A grammar for the values of `schema`. Throws `invalid-parameter` naming the keyword that cannot be held. */
 export function compileJsonSchema(schema: JsonSchema): CompiledSchema {
@@ -34,13 +37,28 @@ export function compileArgumentsSchema(schema: JsonSchema): CompiledSchema {
   return cached('object', schema, () => compile(schema, [isObject]));
 }
 
+/**
+ * A grammar for arguments that stand between tags, with `end` behind the last of them; undefined where the schema says
+ * more than such a spelling can hold.
+ */
+export function compileTaggedArguments(
+  schema: JsonSchema,
+  spelling: TaggedSpelling,
+  end: string,
+): TaggedGrammar | undefined {
+  return cached(`tagged ${JSON.stringify(spelling)}`, schema, () => taggedArguments(schema, spelling, end));
+}
+
 /** A grammar for any JSON object. */
 export function jsonObjectGrammar(): string {
   return compileJsonSchema({ type: 'object' }).grammar;
 }
 
 function compile(schema: JsonSchema, also: Conjunction): CompiledSchema {
-  const grammar = compiledText(new SchemaDocument(schema), also);
+  const document = new SchemaDocument(schema);
+  // Where nothing of the kinds that a schema speaks of satisfies it, those it says nothing of still do.
+  const ofAnyKind = schemaPart({ type: [...ALL_KINDS] }, '#', 'a value of any kind', true);
+  const grammar = compiledText(document, also) ?? compiledText(document, [...also, ofAnyKind]);
   if (grammar === undefined) {
     throw new StudioError('invalid-parameter', 'Invalid JSON Schema: no JSON value of finite size satisfies it.');
   }
@@ -63,12 +81,14 @@ function compiledText(document: SchemaDocument, also: Conjunction): string | und
   }
 }
 
-function cached(kind: string, schema: JsonSchema, make: () => CompiledSchema): CompiledSchema {
+/** One kind is always made of one type. */
+function cached<Compiled>(kind: string, schema: JsonSchema, make: () => Compiled): Compiled {
   try {
     const key = `${kind} ${JSON.stringify(schema)}`;
     const known = cache.get(key);
-    const compiled = known ?? make();
-    if (known !== undefined) cache.delete(key);
+    const isKnown = cache.has(key);
+    const compiled = isKnown ? (known as Compiled) : make();
+    if (isKnown) cache.delete(key);
     cache.set(key, compiled);
     const [oldest] = cache.keys();
     if (cache.size > MAX_CACHED && oldest !== undefined) cache.delete(oldest);

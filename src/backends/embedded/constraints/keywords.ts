@@ -39,19 +39,33 @@ export const KEYWORDS_OF_KIND: Readonly<Record<'number' | 'string' | 'array' | '
   ],
 };
 
+/** Keywords that stand for a schema elsewhere in the document. */
+export const REFERENCES = ['$ref', '$dynamicRef', '$recursiveRef'] as const;
+
+export type ReferenceKeyword = (typeof REFERENCES)[number];
+
 /** Keywords that combine schemas. */
-export const COMBINATORS = [
-  '$ref',
-  '$dynamicRef',
-  '$recursiveRef',
-  'allOf',
-  'anyOf',
-  'oneOf',
-  'not',
-  'if',
-  'then',
-  'else',
-] as const;
+export const COMBINATORS = [...REFERENCES, 'allOf', 'anyOf', 'oneOf', 'not', 'if', 'then', 'else'] as const;
+
+/** Keywords under which schemas stand: one, a list of them, or one under each name. */
+export const SCHEMA_PLACES: Readonly<Record<'single' | 'listed' | 'named', ReadonlySet<string>>> = {
+  single: new Set([
+    'items',
+    'additionalItems',
+    'unevaluatedItems',
+    'contains',
+    'additionalProperties',
+    'unevaluatedProperties',
+    'propertyNames',
+    'not',
+    'if',
+    'then',
+    'else',
+    'contentSchema',
+  ]),
+  listed: new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems', 'items']),
+  named: new Set(['properties', 'patternProperties', 'dependentSchemas', 'dependencies', '$defs', 'definitions']),
+};
 
 const ASSERTIONS: ReadonlySet<string> = new Set<string>([
   'type',

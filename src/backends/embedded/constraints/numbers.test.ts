@@ -40,6 +40,8 @@ test('integers within bounds and steps are exactly those', () => {
         { multipleOf: 20 },
         { multipleOf: 100 },
         { multipleOf: 8 },
+        { multipleOf: 7 },
+        { multipleOf: 12 },
       ),
     )
     .map(([bounds, step]) => ({ type: 'integer', ...bounds, ...step }));
@@ -49,6 +51,17 @@ test('integers within bounds and steps are exactly those', () => {
   fc.assert(
     fc.property(schemas, (schema) => expectExact(schema, samples)),
     { numRuns: 60, seed: 5 },
+  );
+});
+
+test('multiples within wide bounds are exactly those', () => {
+  const limits = fc.integer({ min: -10_000_000, max: 10_000_000 });
+  fc.assert(
+    fc.property(bound('minimum', 'maximum', limits), fc.integer({ min: 3, max: 64 }), limits, (bounds, step, near) => {
+      const samples = Array.from({ length: 3 * step }, (_, index) => near + index);
+      expectExact({ type: 'integer', multipleOf: step, ...bounds }, samples);
+    }),
+    { numRuns: 60, seed: 8 },
   );
 });
 
@@ -63,7 +76,7 @@ test('decimals within bounds are exactly those', () => {
         bound('exclusiveMinimum', 'exclusiveMaximum', limits),
         bound('minimum', 'exclusiveMaximum', limits),
       ),
-      fc.constantFrom<JsonSchema>({}, {}, {}, { multipleOf: 0.5 }, { multipleOf: 0.25 }),
+      fc.constantFrom<JsonSchema>({}, {}, {}, { multipleOf: 0.5 }, { multipleOf: 0.25 }, { not: { type: 'integer' } }),
     )
     .map(([bounds, step]) => ({ type: 'number', ...bounds, ...step }));
   const samples = Array.from({ length: 301 }, (_, index) => (index - 150) / 8).concat([

@@ -1,12 +1,19 @@
 /** Numbers: bounds, steps (`multipleOf`) and excluded values, put together from digits. */
-import { decimalExpression, integerLimits, integersBetween, type NumberBounds } from './digits.ts';
-import { choice, type Expression, isNever } from './grammar-expression.ts';
+import {
+  decimalExpression,
+  fractionalExpression,
+  integerLimits,
+  integersBetween,
+  type NumberBounds,
+} from './digits.ts';
+import { choice, type Expression, isNever, NEVER } from './grammar-expression.ts';
+import type { GrammarWriter } from './grammar-writer.ts';
 import { exclusionOf } from './negate.ts';
 import { type Conjunction, keywordOf, numberOf, refuse } from './schema-part.ts';
 import { stepsBetween } from './steps.ts';
 
 /** A number under all of these schemas. */
-export function numberExpression(parts: Conjunction, isInteger: boolean): Expression {
+export function numberExpression(parts: Conjunction, isInteger: boolean, writer: GrammarWriter): Expression {
   const bounds = numberBounds(parts);
   const excluded = parts
     .flatMap((part) => exclusionOf(part)?.values ?? [])
@@ -14,9 +21,12 @@ export function numberExpression(parts: Conjunction, isInteger: boolean): Expres
   const stepped = parts.find((part) => keywordOf(part, 'multipleOf') !== undefined);
   if (stepped !== undefined) {
     if (excluded.length > 0) refuse('multipleOf', stepped.pointer, 'single values are excluded beside it');
-    return stepsBetween(parts, bounds, isInteger);
+    if (isWholeExcluded(parts)) refuse('multipleOf', stepped.pointer, 'whole numbers are excluded beside it');
+    return stepsBetween(parts, bounds, isInteger, writer);
   }
-  const between = isInteger ? wholeNumbers : decimalExpression;
+  const isFractional = isWholeExcluded(parts);
+  if (isFractional && isInteger) return NEVER;
+  const between = isInteger ? wholeNumbers : isFractional ? fractionalExpression : decimalExpression;
   const written = choice(...gaps(bounds, excluded).map(between));
   const at = parts.find((part) => BOUNDS.some((keyword) => keywordOf(part, keyword) !== undefined));
   if (isNever(written) && excluded.length === 0 && at !== undefined && !isRangeEmpty(bounds, isInteger)) {
@@ -28,6 +38,11 @@ export function numberExpression(parts: Conjunction, isInteger: boolean): Expres
     );
   }
   return written;
+}
+
+/** Numbers have to have a fraction. */
+export function isWholeExcluded(parts: Conjunction): boolean {
+  return parts.some((part) => exclusionOf(part)?.isOfWhole === true);
 }
 
 const BOUNDS = ['minimum', 'exclusiveMinimum', 'maximum', 'exclusiveMaximum'];

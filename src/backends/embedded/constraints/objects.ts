@@ -11,6 +11,7 @@ import { freeMember } from './free-members.ts';
 import { choice, type Expression, isNever, literal, NEVER, sequence } from './grammar-expression.ts';
 import type { GrammarWriter } from './grammar-writer.ts';
 import { type Conjunction, countOf, keywordOf, objectOf, refuse, subschema, textListOf } from './schema-part.ts';
+import { isClosedMark } from './unevaluated.ts';
 
 /** Above it neither the grammar nor a model has a use for the schema. */
 const MAX_MEMBERS = 2_000;
@@ -50,7 +51,7 @@ export function objectExpression(parts: Conjunction, compiler: SchemaCompiler): 
 }
 
 function isNameAllowed(name: string, parts: Conjunction, compiler: SchemaCompiler): boolean {
-  const isClosed = parts.some((part) => part.isMade && keywordOf(part, 'unevaluatedProperties') !== undefined);
+  const isClosed = parts.some(isClosedMark);
   if (isClosed && !parts.some((part) => !part.isMade && memberSchemas(part, name).length > 0)) return false;
   const rules = parts.filter((part) => keywordOf(part, 'propertyNames') !== undefined);
   return rules.every((part) => evaluate(name, [subschema(part, 'propertyNames')], compiler.document) === true);
@@ -124,7 +125,7 @@ class MemberList {
 
 function refuseUnheld(parts: Conjunction): void {
   for (const part of parts) {
-    if (part.isMade || keywordOf(part, 'unevaluatedProperties') === undefined) continue;
+    if (isClosedMark(part) || keywordOf(part, 'unevaluatedProperties') === undefined) continue;
     refuse('unevaluatedProperties', part.pointer, 'it depends on how schemas beside it matched');
   }
 }

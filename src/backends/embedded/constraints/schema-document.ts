@@ -1,5 +1,6 @@
 /** One schema document: finds what its references mean. Nothing is ever fetched. */
 import type { Json } from '../../../core/generation.ts';
+import { type ReferenceKeyword, SCHEMA_PLACES } from './keywords.ts';
 import {
   isJsonObject,
   type JsonObject,
@@ -22,13 +23,13 @@ export class SchemaDocument {
     this.root = schemaPart(schema, '#');
   }
 
-  /** The schema that `$ref` of `part` names. */
-  resolve(part: SchemaPart): SchemaPart {
-    const reference = keywordOf(part, '$ref');
-    if (typeof reference !== 'string') return refuseMalformed('$ref', part.pointer, 'a string');
+  /** The schema that a reference of `part` names. */
+  resolve(part: SchemaPart, keyword: ReferenceKeyword): SchemaPart {
+    const reference = keywordOf(part, keyword);
+    if (typeof reference !== 'string') return refuseMalformed(keyword, part.pointer, 'a string');
     if (part.pointer !== '#' && typeof keywordOf(part, '$id') === 'string' && !this.#isModern()) {
       return refuse(
-        '$ref',
+        keyword,
         part.pointer,
         'beside "$id" it means one thing up to draft 7 and another since; name the draft in "$schema"',
       );
@@ -37,17 +38,34 @@ export class SchemaDocument {
     const { resources, anchors, bases } = this.#places;
     const url = absolute(reference, baseAt(part.pointer, bases));
     const fragment = url === undefined ? undefined : decoded(url.hash.slice(1));
-    if (url === undefined || fragment === undefined) return refuseMalformed('$ref', part.pointer, 'a URI reference');
+    if (url === undefined || fragment === undefined) return refuseMalformed(keyword, part.pointer, 'a URI reference');
     url.hash = '';
     const resource = resources.get(url.href);
     if (resource === undefined)
-      return refuse('$ref', part.pointer, `"${reference}" is not in this schema, and none is fetched`);
+      return refuse(keyword, part.pointer, `"${reference}" is not in this schema, and none is fetched`);
     const isPointer = fragment === '' || fragment.startsWith('/');
     const pointer = isPointer ? resource + fragment : anchors.get(`${resource} ${fragment}`);
     const value = pointer === undefined ? undefined : valueAt(this.root.schema as JsonObject, pointer);
     if (pointer === undefined || value === undefined)
-      return refuse('$ref', part.pointer, `there is nothing at "${reference}"`);
-    return schemaPart(value, pointer);
+      return refuse(keyword, part.pointer, `there is nothing at "${reference}"`);
+    const target = schemaPart(value, pointer);
+    if (this.#isDynamic(keyword, target, fragment, this.#places))
+      refuse(keyword, part.pointer, 'what it refers to is only known while a value is checked');
+    return target;
+  }
+
+  /** Only where several schemas could be meant does it matter on which way a value was reached ("JSON Schema Core", 8.2.3.2). */
+  #isDynamic(keyword: ReferenceKeyword, target: SchemaPart, fragment: string, places: Places): boolean {
+    switch (keyword) {
+      case '$ref':
+        return false;
+      case '$dynamicRef':
+        return keywordOf(target, '$dynamicAnchor') === fragment && (places.dynamicAnchors.get(fragment) ?? 0) > 1;
+      case '$recursiveRef':
+        return places.hasRecursiveAnchor;
+      default:
+        return keyword satisfies never;
+    }
   }
 
   #isModern(): boolean {
@@ -63,36 +81,48 @@ interface Places {
   readonly anchors: ReadonlyMap<string, string>;
   /** Absolute name of each resource, by its pointer. */
   readonly bases: ReadonlyMap<string, string>;
+  /** How many schemas have a dynamic anchor of this name. */
+  readonly dynamicAnchors: ReadonlyMap<string, number>;
+  readonly hasRecursiveAnchor: boolean;
 }
 
 function placesOf(root: JsonObject): Places {
   const resources = new Map([[UNNAMED, '#']]);
   const anchors = new Map<string, string>();
   const bases = new Map([['#', UNNAMED]]);
-  const visit = (value: Json, pointer: string, resource: string): void => {
-    if (typeof value !== 'object' || value === null) return;
-    let inside = resource;
-    if (isJsonObject(value)) {
-      const id = value.$id ?? value.id;
-      const url =
-        typeof id === 'string' && !id.startsWith('#') ? absolute(id, bases.get(resource) ?? UNNAMED) : undefined;
-      if (url !== undefined) {
-        url.hash = '';
-        inside = pointer;
-        bases.set(pointer, url.href);
-        resources.set(url.href, pointer);
-      }
-      const olderAnchor = typeof id === 'string' && id.startsWith('#') ? id.slice(1) : undefined;
-      for (const anchor of [value.$anchor, value.$dynamicAnchor, olderAnchor]) {
-        if (typeof anchor === 'string') anchors.set(`${inside} ${anchor}`, pointer);
-      }
+  const dynamicAnchors = new Map<string, number>();
+  let hasRecursiveAnchor = false;
+  const visit = (schema: Json, pointer: string, resource: string): void => {
+    if (!isJsonObject(schema)) return;
+    const id = schema.$id ?? schema.id;
+    const url =
+      typeof id === 'string' && !id.startsWith('#') ? absolute(id, bases.get(resource) ?? UNNAMED) : undefined;
+    const inside = url === undefined ? resource : pointer;
+    if (url !== undefined) {
+      url.hash = '';
+      bases.set(pointer, url.href);
+      resources.set(url.href, pointer);
     }
-    for (const [key, child] of Object.entries(value)) {
-      if (key !== 'enum' && key !== 'const') visit(child, pointerTo(pointer, key), inside);
+    const olderAnchor = typeof id === 'string' && id.startsWith('#') ? id.slice(1) : undefined;
+    for (const anchor of [schema.$anchor, schema.$dynamicAnchor, olderAnchor]) {
+      if (typeof anchor === 'string') anchors.set(`${inside} ${anchor}`, pointer);
+    }
+    const { $dynamicAnchor: dynamic } = schema;
+    if (typeof dynamic === 'string') dynamicAnchors.set(dynamic, (dynamicAnchors.get(dynamic) ?? 0) + 1);
+    hasRecursiveAnchor ||= schema.$recursiveAnchor === true;
+    for (const [keyword, value] of Object.entries(schema)) {
+      const place = pointerTo(pointer, keyword);
+      if (SCHEMA_PLACES.single.has(keyword)) visit(value, place, inside);
+      if (SCHEMA_PLACES.listed.has(keyword) && Array.isArray(value)) {
+        for (const [index, item] of value.entries()) visit(item, pointerTo(place, index), inside);
+      }
+      if (SCHEMA_PLACES.named.has(keyword) && isJsonObject(value)) {
+        for (const [name, item] of Object.entries(value)) visit(item, pointerTo(place, name), inside);
+      }
     }
   };
   visit(root, '#', '#');
-  return { resources, anchors, bases };
+  return { resources, anchors, bases, dynamicAnchors, hasRecursiveAnchor };
 }
 
 /** The name of the nearest resource around a place. */

@@ -1,12 +1,14 @@
 /**
  * `multipleOf`. A number is a multiple of m exactly when its last digits are, for every m that divides a power of ten: then
- * the digits before them are free, but for the bounds. Of other steps all multiples are listed, where they are few.
+ * the digits before them are free, but for the bounds. Of other steps all multiples are listed, where they are few; otherwise
+ * the remainder is carried from digit to digit, which takes a rule for each remainder and place.
  *
  * Steps with a fraction are held only where they are exact in binary (0.5, 0.25): validators divide doubles, so that 19.99
  * "is no multiple" of 0.01 for them, and an answer that no validator accepts is of no use.
  */
 import { integerLimits, type NumberBounds, naturals } from './digits.ts';
-import { choice, type Expression, literal, NEVER, sequence } from './grammar-expression.ts';
+import { characterClass, choice, EMPTY, type Expression, literal, NEVER, sequence } from './grammar-expression.ts';
+import type { GrammarWriter } from './grammar-writer.ts';
 import { type Conjunction, numberOf, refuse, refuseMalformed, type SchemaPart } from './schema-part.ts';
 import { oneOfTexts } from './values.ts';
 
@@ -15,8 +17,15 @@ const MAX_ENDING_DIGITS = 3;
 const MAX_LISTED = 2_000;
 /** Multiples are whole numbers of at most so many digits. */
 const LARGEST = 10n ** 15n - 1n;
+/** Remainders that are carried: with 15 places each, a thousand rules. */
+const MAX_REMAINDERS = 64n;
 
-export function stepsBetween(parts: Conjunction, bounds: NumberBounds, isInteger: boolean): Expression {
+export function stepsBetween(
+  parts: Conjunction,
+  bounds: NumberBounds,
+  isInteger: boolean,
+  writer: GrammarWriter,
+): Expression {
   const at = parts.find((part) => numberOf(part, 'multipleOf') !== undefined);
   const steps = parts.map((part) => stepOf(part)).filter((step) => step !== undefined);
   const fraction = steps.filter((step) => !Number.isInteger(step));
@@ -25,7 +34,7 @@ export function stepsBetween(parts: Conjunction, bounds: NumberBounds, isInteger
   if (only !== undefined && !isInteger && steps.length === 1) return fractionSteps(only, bounds);
   // A whole number is a multiple of 0.5 or 0.25 anyway.
   const step = whole.reduce(leastCommonMultiple, 1n);
-  return wholeSteps(step, bounds, at);
+  return wholeSteps(step, bounds, at, writer);
 }
 
 function stepOf(part: SchemaPart): number | undefined {
@@ -51,7 +60,7 @@ interface Endings {
   readonly zeros: string;
 }
 
-function wholeSteps(step: bigint, bounds: NumberBounds, at: SchemaPart | undefined): Expression {
+function wholeSteps(step: bigint, bounds: NumberBounds, at: SchemaPart | undefined, writer: GrammarWriter): Expression {
   const { low, high } = integerLimits(bounds);
   const from = divideUp(low ?? -LARGEST, step);
   const to = divideDown(high ?? LARGEST, step);
@@ -63,6 +72,11 @@ function wholeSteps(step: bigint, bounds: NumberBounds, at: SchemaPart | undefin
   let rest = step;
   for (; rest % 10n === 0n; rest /= 10n) zeros += '0';
   const digits = [0, 1, 2, MAX_ENDING_DIGITS].find((count) => 10n ** BigInt(count) % rest === 0n);
+  if (digits === undefined && rest <= MAX_REMAINDERS) {
+    const between = (least: bigint, most: bigint) =>
+      sequence(new Remainders(rest, writer).between(least, most), literal(zeros));
+    return signed(from * rest, to * rest, between);
+  }
   if (digits === undefined)
     return refuse(
       'multipleOf',
@@ -76,7 +90,7 @@ function wholeSteps(step: bigint, bounds: NumberBounds, at: SchemaPart | undefin
     return { offset, text, textAlone: String(offset) };
   });
   // From multiples of the step to multiples of the step without its zeros.
-  return signed(from * rest, to * rest, { unit, list, zeros });
+  return signed(from * rest, to * rest, (least, most) => magnitudes(least, most, { unit, list, zeros }));
 }
 
 /** Multiples of 1/2, 1/4, …: the whole part is free, the digits after the point are among a few. */
@@ -94,14 +108,61 @@ function fractionSteps(step: number, bounds: NumberBounds): Expression {
     return { offset: BigInt(index), text, textAlone: `0${text}` };
   });
   const largest = 10n ** 12n * BigInt(perOne);
-  return signed(low ?? -largest, high ?? largest, { unit: BigInt(perOne), list, zeros: '' });
+  const endings = { unit: BigInt(perOne), list, zeros: '' };
+  return signed(low ?? -largest, high ?? largest, (least, most) => magnitudes(least, most, endings));
 }
 
-function signed(low: bigint, high: bigint, endings: Endings): Expression {
+/** `between` gives numbers greater than 0. */
+function signed(low: bigint, high: bigint, between: (low: bigint, high: bigint) => Expression): Expression {
   const zero = low <= 0n && high >= 0n ? literal('0') : NEVER;
-  const positive = magnitudes(low > 1n ? low : 1n, high, endings);
-  const negative = magnitudes(high < -1n ? -high : 1n, -low, endings);
+  const positive = between(low > 1n ? low : 1n, high);
+  const negative = between(high < -1n ? -high : 1n, -low);
   return choice(zero, positive, sequence(literal('-'), negative));
+}
+
+/** Multiples of a step digit by digit: what is left of the number is known by the remainder so far. */
+class Remainders {
+  readonly #step: number;
+  readonly #writer: GrammarWriter;
+  readonly #states = new Map<string, Expression>();
+
+  constructor(step: bigint, writer: GrammarWriter) {
+    this.#step = Number(step);
+    this.#writer = writer;
+  }
+
+  /** From `low`, which is greater than 0, to `high`. */
+  between(low: bigint, high: bigint): Expression {
+    const options: Expression[] = [];
+    for (let length = String(low).length; length <= String(high).length; length += 1) {
+      const shortest = 10n ** BigInt(length - 1);
+      const longest = shortest * 10n - 1n;
+      const [from, to] = [low > shortest ? low : shortest, high < longest ? high : longest];
+      if (from <= to) options.push(this.#digits(0, length, String(from), String(to)));
+    }
+    return choice(...options);
+  }
+
+  /** The last `left` digits. A bound that is no longer binding is undefined. */
+  #digits(remainder: number, left: number, low: string | undefined, high: string | undefined): Expression {
+    if (left === 0) return remainder === 0 ? EMPTY : NEVER;
+    const state = `${remainder} ${left} ${low ?? ''} ${high ?? ''}`;
+    const known = this.#states.get(state);
+    if (known !== undefined) return known;
+    const digitsByRest = new Map<Expression, number[]>();
+    for (let digit = Number(low?.[0] ?? 0); digit <= Number(high?.[0] ?? 9); digit += 1) {
+      const nextLow = String(digit) === low?.[0] && /[1-9]/.test(low.slice(1)) ? low.slice(1) : undefined;
+      const nextHigh = String(digit) === high?.[0] && /[0-8]/.test(high.slice(1)) ? high.slice(1) : undefined;
+      const rest = this.#digits((remainder * 10 + digit) % this.#step, left - 1, nextLow, nextHigh);
+      digitsByRest.set(rest, [...(digitsByRest.get(rest) ?? []), digit]);
+    }
+    const options = [...digitsByRest].map(([rest, digits]) =>
+      sequence(characterClass(digits.map((digit) => [0x30 + digit, 0x30 + digit] as const)), rest),
+    );
+    const expression = this.#writer.rule('multiple', choice(...options));
+    this.#states.set(state, expression);
+    return expression;
+  }
 }
 
 /** Numbers greater than 0 from `low` to `high`, counted in the smallest step. */

@@ -108,20 +108,29 @@ export function stringExpression(parts: Conjunction, writer: GrammarWriter): Exp
 /** A chain of states is written in one rule as far as this, then goes on in another. */
 const MAX_CHAIN = 24;
 
-/** The texts of an automaton, each character in its shortest spelling. */
+/** How characters of these ranges are written. */
+type Speller = (ranges: CodePointRanges, writer: GrammarWriter) => Expression;
+
+/** The texts of an automaton, each character in its shortest JSON spelling. */
 export function automatonText(automaton: Automaton, writer: GrammarWriter, hint: string): Expression {
   if (isEmptyLanguage(automaton)) return NEVER;
-  return writer.once(automaton, () => writtenText(automaton, writer, hint));
+  return writer.once(automaton, () => writtenText(automaton, writer, hint, spelt));
 }
 
-function writtenText(automaton: Automaton, writer: GrammarWriter, hint: string): Expression {
+/** The texts of an automaton as they are, without quotes and escapes. */
+export function rawAutomatonText(automaton: Automaton, writer: GrammarWriter, hint: string): Expression {
+  if (isEmptyLanguage(automaton)) return NEVER;
+  return writtenText(automaton, writer, hint, characterClass);
+}
+
+function writtenText(automaton: Automaton, writer: GrammarWriter, hint: string, spell: Speller): Expression {
   const heads = ruleHeads(automaton);
   const names = new Map([...heads].map((state) => [state, writer.reserve(hint)]));
   const body = (index: number): Expression => {
     const state = automaton.states[index];
     const steps = groupedByTarget(state?.edges ?? []).map(([to, ranges]) => {
       const name = names.get(to);
-      return sequence(spelt(ranges, writer), name === undefined ? body(to) : reference(name));
+      return sequence(spell(ranges, writer), name === undefined ? body(to) : reference(name));
     });
     return choice(...steps, state?.accepts === true ? EMPTY : NEVER);
   };

@@ -10,8 +10,10 @@
  *     refuse      does not fit                           fail N      N tokens, then `failed`
  *     echo        the whole plan as JSON text            bad-grammar refused for its grammar
  *     die         the process dies without a word
+ *
+ * Where blocks of the context cache are asked for, a token is a word, and blocks live as long as the process.
  */
-import type { DecodePlan, EngineOptions, FromEngine, Piece, ToEngine } from '../engine-protocol.ts';
+import type { CacheReport, DecodePlan, EngineOptions, FromEngine, Piece, ToEngine } from '../engine-protocol.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as EngineOptions;
 const TIMINGS = { promptMs: 3, firstTokenMs: 5, totalMs: 9 };
@@ -29,15 +31,53 @@ function textOfPrompt(plan: DecodePlan): string {
   return plan.prompt.map((segment) => segment.text).join('');
 }
 
+const blocks = new Set<string>();
+
+/** What the marks of a plan find and will add; `keep` adds it. */
+function marksOf({ prompt, cache }: DecodePlan): { readonly report: CacheReport; keep(): void } {
+  const { namespace = '', marks = [], minTokens = 0 } = cache ?? {};
+  const textOf = (segments: number): string =>
+    prompt
+      .slice(0, segments)
+      .map(({ text }) => text)
+      .join('\0');
+  const keyOf = (segments: number): string => `${namespace}\0${textOf(segments)}`;
+  const made: string[] = [];
+  let reached = 0;
+  const reports = marks.map(({ segments, lookBack }) => {
+    const found = [segments, ...lookBack].find((place) => blocks.has(keyOf(place)));
+    const tokens = countWords(textOf(segments));
+    const hitTokens = found === undefined ? 0 : countWords(textOf(found));
+    reached = Math.max(reached, hitTokens);
+    const isNew = tokens >= minTokens && !blocks.has(keyOf(segments));
+    const createdTokens = isNew ? Math.max(0, tokens - reached) : 0;
+    if (isNew) made.push(keyOf(segments));
+    reached = Math.max(reached, hitTokens + createdTokens);
+    return { tokens, hitTokens, createdTokens };
+  });
+  return {
+    report: { marks: reports },
+    keep: () => {
+      for (const key of made) blocks.add(key);
+    },
+  };
+}
+
+function countWords(text: string): number {
+  return text.match(/[^\s\0]+/g)?.length ?? 0;
+}
+
 class Speaker {
   readonly jobId: string;
   readonly plan: DecodePlan;
+  readonly marks: ReturnType<typeof marksOf> | undefined;
   #output = 0;
   #reasoning = 0;
 
   constructor(jobId: string, plan: DecodePlan) {
     this.jobId = jobId;
     this.plan = plan;
+    this.marks = plan.cache?.mode === 'explicit' ? marksOf(plan) : undefined;
   }
 
   get counts() {
@@ -57,7 +97,9 @@ class Speaker {
       say({ type: 'choice-end', jobId: this.jobId, choice, reason, counts: this.counts });
     }
     jobs.delete(this.jobId);
-    say({ type: 'done', jobId: this.jobId, ending: 'completed', timings: TIMINGS, counts: this.counts });
+    this.marks?.keep();
+    const cache = this.marks?.report;
+    say({ type: 'done', jobId: this.jobId, ending: 'completed', timings: TIMINGS, counts: this.counts, cache });
     report();
   }
 }
@@ -75,7 +117,8 @@ function generate(jobId: string, plan: DecodePlan): void {
     else say({ type: 'refused', jobId, reason: 'grammar', message: 'no root' });
     return;
   }
-  say({ type: 'accepted', jobId, promptTokens: 11, cachedTokens: 4 });
+  const promptTokens = speaker.marks ? countWords(textOfPrompt(plan)) : 11;
+  say({ type: 'accepted', jobId, promptTokens, cachedTokens: 4, cache: speaker.marks?.report });
   report();
   const text = (count: number): void => {
     for (let index = 0; index < count; index++) speaker.step({ type: 'text', text: `t${index} ` });
@@ -149,6 +192,28 @@ process.on('message', (message) => {
         askId: heard.askId,
         tokens: heard.text.map(({ kind, text }, id) => ({ id, text: `${kind}:${text}` })),
       });
+    case 'cache-report': {
+      const entries = [...blocks].map((key, i) => ({
+        id: `block-${i}`,
+        kind: 'explicit' as const,
+        namespace: key.split('\0')[0] ?? '',
+        tokens: countWords(key.slice(key.indexOf('\0'))),
+        bytes: 0,
+        hits: 0,
+        savedMs: 0,
+        createdAtMs: 0,
+        lastUseMs: 0,
+      }));
+      const totals = { entries: entries.length, bytes: 0, hits: 0, savedMs: 0 };
+      return say({ type: 'cache-reported', askId: heard.askId, report: { entries, totals } });
+    }
+    case 'cache-clear': {
+      const entries = blocks.size;
+      blocks.clear();
+      return say({ type: 'cache-cleared', askId: heard.askId, entries, bytes: 0 });
+    }
+    case 'share':
+      return;
     case 'shutdown':
       if (options.weightsFile !== 'stubborn') process.exit(0);
       return;

@@ -96,11 +96,17 @@ export function planInputOf(
     card,
     chatTemplate,
     controlTexts,
-  }: { card?: ModelCard | undefined; chatTemplate?: string | undefined; controlTexts?: readonly string[] } = {},
+    spelling = 'fenced-json',
+  }: {
+    card?: ModelCard | undefined;
+    chatTemplate?: string | undefined;
+    controlTexts?: readonly string[];
+    spelling?: PlanInput['spelling'];
+  } = {},
 ): PlanInput {
   const facts = factsOf(controlTexts ? { chatTemplate, controlTexts } : { chatTemplate });
   const cutter = new ControlTextCutter(facts.controlTexts, []);
-  return { request, card, facts, template: ChatTemplate.of(facts), cutter, spelling: 'fenced-json', randomSeed: 42 };
+  return { request, card, facts, template: ChatTemplate.of(facts), cutter, spelling, randomSeed: 42 };
 }
 
 /** A card that knows nothing but what the test says. */
