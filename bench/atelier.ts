@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
 import nodeFlags from '../scripts/node-flags.json' with { type: 'json' };
+import type { LocalModelsView } from '../src/admin/engine-routes.ts';
 import { type ServerProcess, startServer } from './processes.ts';
 
 export const CHAT_PATH = '/compatible-mode/v1/chat/completions';
@@ -13,6 +14,10 @@ export interface AtelierProcess {
   readonly key: string;
   post(body: object, signal?: AbortSignal): Promise<Response>;
   metric(name: string): Promise<number>;
+  /** Of the first engine child; kill it to see what happens. */
+  engineProcessId(): Promise<number>;
+  /** The administration's answer. */
+  admin<View>(path: string): Promise<View>;
   receipts(): { ending: string; outputTokens: number; inputTokens: number }[];
   stop(): Promise<void>;
 }
@@ -38,7 +43,17 @@ export async function startAtelier(yaml: string, checkout?: string): Promise<Ate
     marker: /listening (\d+)/,
   });
   const key = readFileSync(join(home, 'bench-key'), 'utf8').trim();
+  const adminKey = readFileSync(join(home, 'bench-admin-key'), 'utf8').trim();
+  const admin = async <View>(path: string): Promise<View> => {
+    const headers = { authorization: `Bearer ${adminKey}` };
+    return (await (await fetch(new URL(path, server.url), { headers })).json()) as View;
+  };
   return {
+    admin,
+    engineProcessId: async () => {
+      const { items } = await admin<LocalModelsView>('/admin/engines');
+      return items[0]?.processId ?? Number.NaN;
+    },
     server,
     key,
     post: (body, signal) =>

@@ -5,6 +5,7 @@ import { type AtelierProcess, CHAT_PATH, engineYaml, startAtelier } from './atel
 import type { BareReply, BareRequest } from './bare-engine.ts';
 import type { Row } from './gateway.ts';
 import { LoadConnection, median, requestBytes } from './load.ts';
+import { measureStalls } from './stalls.ts';
 
 const TOKENS = 96;
 const STORY = 'Tell me a long story about a fox who learns to read.';
@@ -19,7 +20,7 @@ export async function benchEngine(weightsFile: string, roundsWanted: number): Pr
     const rates = new Map<string, number[]>();
     const note = (name: string, value: number): void => void rates.set(name, [...(rates.get(name) ?? []), value]);
     for (let round = 0; round < roundsWanted; round++) {
-      for (const streams of [1, 4]) {
+      for (const streams of [1, 2, 4]) {
         note(`bare ${streams}`, (await bare.run({ prompt: chatText(STORY), streams, tokens: TOKENS })).tokensPerSecond);
         note(`atelier ${streams}`, (await ask(atelier, STORY, streams, TOKENS)).tokensPerSecond);
       }
@@ -31,6 +32,8 @@ export async function benchEngine(weightsFile: string, roundsWanted: number): Pr
         (await bare.run({ prompt: chatText(`${long} Once more.`), streams: 1, tokens: 4 })).firstTokenMs,
       );
       note('atelier warm', (await ask(atelier, `${long} Once more.`, 1, 4)).firstTokenMs);
+      note('bare same', (await bare.run({ prompt: chatText(long), streams: 1, tokens: 4 })).firstTokenMs);
+      note('atelier same', (await ask(atelier, long, 1, 4)).firstTokenMs);
     }
     const figure = (name: string): number => median(rates.get(name) ?? []);
     const row = (name: string, unit: string, what: string): Row => ({
@@ -40,14 +43,29 @@ export async function benchEngine(weightsFile: string, roundsWanted: number): Pr
     });
     return [
       row('tokens/s, 1 client', '/s', '1'),
+      row('tokens/s, 2 clients, sum', '/s', '2'),
       row('tokens/s, 4 clients, sum', '/s', '4'),
       row('first token, 2k prompt, cold', 'ms', 'cold'),
-      row('first token, 2k prompt, warm', 'ms', 'warm'),
+      row('first token, 2k prompt, warm but for its end', 'ms', 'warm'),
+      row('first token, 2k prompt, warm', 'ms', 'same'),
     ];
   } finally {
     bare.stop();
     await atelier.stop();
   }
+}
+
+/** The pauses of a stream beside a prompt of 4,000 tokens. */
+export async function benchStalls(weightsFile: string): Promise<Row[]> {
+  const { p50Ms, p95Ms, maxMs, firstTokenMs, aloneMs, promptTokens } = await measureStalls(weightsFile);
+  const row = (name: string, value: number): Row => ({ name, unit: 'ms', values: { atelier: value } });
+  return [
+    row(`pause of a stream beside a prompt of ${promptTokens} tokens, p50`, p50Ms),
+    row('the same, p95', p95Ms),
+    row('the same, longest', maxMs),
+    row('first token of that prompt', firstTokenMs),
+    row('first token of that prompt, alone', aloneMs),
+  ];
 }
 
 /** About 2,000 tokens, another text each round so that nothing is warm. */

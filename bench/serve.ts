@@ -21,11 +21,15 @@ const admin = createAdminService({
 /** Of each kind one that is counted for every call and refuses none. */
 const limits = { requestsPerMinute: 1e9, tokensPerMinute: 1e9, concurrentStreams: 1e6 };
 writeFileSync(join(config.home, 'bench-key'), (await admin.createKey('bench', { name: 'bench', limits })).secret);
+const adminKey = await admin.createKey('bench', { name: 'bench-admin', kind: 'admin' });
+writeFileSync(join(config.home, 'bench-admin-key'), adminKey.secret);
 await database.close();
 const file = config.engine.weights;
-const weights = config.engine.enabled ? { file, name: basename(file, '.gguf') } : undefined;
+const weightsOf = (path: string) => ({ file: path, name: basename(path, '.gguf') });
+const weights = config.engine.enabled ? weightsOf(file) : undefined;
+const localWeights = Object.fromEntries(config.localModels.map((model) => [model.name, weightsOf(model.weights)]));
 // To a file, as a server's log goes: whoever measures must not have to read it.
-const server = await startServer(config, { weights, log: openLog(config.log.level, 2) });
+const server = await startServer(config, { weights, localWeights, log: openLog(config.log.level, 2) });
 await server.ready;
 process.stdout.write(`listening ${server.port}\n`);
 process.on('SIGTERM', () => void server.close().then(() => process.exit(0)));

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CacheView } from '../src/admin/cache-routes.ts';
 import type { AuditRow, QuotaView } from '../src/admin/contract.ts';
 import type { LimitsView } from '../src/admin/limit-routes.ts';
 import type { BillView, RequestDetailsView, RequestView, UsageView } from '../src/admin/report-contract.ts';
@@ -133,6 +134,33 @@ it('limits asks the server that runs what is left', async () => {
   expect(left.items[0]).toMatchObject({ kind: 'requests', limit: 10_000_000 });
   expect((await cli('limits')).stdout).toMatch(/100 calls a second/);
   expect((await cli('limits', '--model', 'no-such-model', '--port', '1')).stderr).toMatch(/There is no model/);
+});
+
+it('cache shows what a server keeps, and forgets it; or what lies on disk', async () => {
+  const { secret } = await server.createKey({ name: 'root', kind: 'admin' });
+  writeFileSync(path.join(server.home, 'admin-key'), secret);
+  const asked = 'A long question. '.repeat(300).trim();
+  const messages = [{ role: 'user', content: [{ type: 'text', text: asked, cache_control: { type: 'ephemeral' } }] }];
+  for (const _ of [1, 2]) await (await server.chat({ model: 'qwen-plus', messages })).text();
+  const port = ['--port', String(server.running.port)];
+  const { items, isServed } = await json<CacheView & { isServed: boolean }>('cache', ...port);
+  expect(isServed).toBe(true);
+  expect(items).toMatchObject([
+    {
+      backend: 'scripted',
+      entries: [{ kind: 'explicit', namespace: 'default/beijing/qwen-plus', tokens: 1200, hits: 1 }],
+    },
+  ]);
+  const { stdout } = await cli('cache', ...port);
+  expect(stdout).toMatch(
+    /^scripted +explicit +1200 +0 kB +1 +0 s +\d+ s ago +[45] min \d+ s +default\/beijing\/qwen-plus$/m,
+  );
+  expect(stdout).toMatch(/^1 prompt, 0 kB, found 1 times, 0 s of computing saved\.$/m);
+  expect(stdout).not.toContain('A long question');
+  expect((await cli('cache', 'clear', ...port)).stdout).toBe('Forgot 1 prompt, 0 kB.\n');
+  expect((await cli('cache', 'clear', ...port)).stdout).toBe('There was nothing to forget.\n');
+  expect((await cli('cache', '--port', '1')).stdout).toMatch(/^0 prompts, .*\nNo server of this configuration answers/);
+  expect((await cli('cache', 'clear', '--port', '1')).stdout).toBe('There was nothing to forget.\n');
 });
 
 it('models shows those of a region with their prices', async () => {

@@ -25,7 +25,7 @@ const HOME_OF_PACKAGE: Readonly<Record<string, string>> = {
 /** May a file of ours (path below src) import another? */
 function mayImport(from: string, to: string): boolean {
   const [area = ''] = from.split('/');
-  if (from === 'main.ts') return true;
+  if (from === 'main.ts' || from === 'main-engines.ts') return true;
   if (dirname(from) === dirname(to)) return true;
   if (to.startsWith('core/')) return area !== 'core' || from.startsWith('core/');
   if (area === 'core') return false;
@@ -41,14 +41,17 @@ function mayImport(from: string, to: string): boolean {
   if (area === 'stores')
     return dirname(to) === 'stores' || sharesFolder(from, to, 2) || to.startsWith('stores/migrations/');
   if (area === 'http') return to.startsWith('protocols/') || to.startsWith('admin/');
-  // Loaded when a command needs it: the server, the database and the models of this machine.
+  // Loaded when a command needs it: the server, the database, the models and the cache of this machine.
   if (from === 'cli/local-server.ts' || from === 'cli/commands/serve.ts') if (to === 'main.ts') return true;
   if (from === 'cli/local-database.ts' && to.startsWith('stores/sql/')) return true;
   if (from === 'cli/local-catalogue.ts' && (to.startsWith('catalogue/') || to === 'billing/price-book.ts')) return true;
+  if (from === 'cli/local-cache.ts' && to === 'backends/embedded/cache-folder.ts') return true;
   if (area === 'cli')
     return (
-      ['cli/', 'admin/', 'tls/', 'weights/', 'record/'].some((folder) => to.startsWith(folder)) || to === 'config.ts'
+      ['cli/', 'admin/', 'tls/', 'weights/', 'engines/', 'record/'].some((folder) => to.startsWith(folder)) ||
+      to === 'config.ts'
     );
+  if (area === 'engines') return to === 'config.ts' || to.startsWith('engines/') || to.startsWith('weights/');
   if (area === 'weights') return to === 'config.ts' || to.startsWith('weights/');
   return sharesFolder(from, to, 1);
 }

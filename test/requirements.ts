@@ -36,6 +36,7 @@ const openai = 'test/contract/openai-node.test.ts';
 const badInput = 'test/contract/bad-input.test.ts';
 const streaming = 'test/contract/streaming.test.ts';
 const weights = 'test/weights/chat.weights.test.ts';
+const contextCache = 'test/context-cache.test.ts';
 const filesAndBatches = 'test/contract/files-and-batches.test.ts';
 const batchWire = 'src/protocols/openai-batches/index.test.ts';
 const completions = 'test/contract/completions-node.test.ts';
@@ -112,6 +113,48 @@ export const REQUIREMENTS: readonly Requirement[] = [
     promise: 'n answers with one prompt counted and read once',
     source: `${CHAT}, n`,
     test: `${weights}#reads a prompt once for n choices and keeps it warm for the next call`,
+  },
+  {
+    area: 'Cache',
+    promise: 'The eight rules of cache_control marks, on Chat, Messages and the native wire',
+    source: CACHE,
+    test: `${contextCache}#makes a block of a marked prefix and finds it in the next call, behind the same counts`,
+  },
+  {
+    area: 'Cache',
+    promise: 'Prefixes are found without marks, from the smallest that the model has',
+    source: CACHE,
+    test: `${contextCache}#finds prefixes of 256 tokens and more without marks, and tells of no shorter ones`,
+  },
+  {
+    area: 'Cache',
+    promise: 'The session cache of Responses keeps a conversation without marks',
+    source: RESPONSES,
+    test: `${contextCache}#keeps what was said for the response that continues it, without a mark`,
+  },
+  {
+    area: 'Cache',
+    promise: 'What was read is found again after a crash and a restart, and answers as it did cold',
+    source: CACHE,
+    test: 'src/backends/embedded/child/scheduler-cache.test.ts#is there after a restart, and the answer is the cold one',
+  },
+  {
+    area: 'Cache',
+    promise: 'Nobody finds what another account or model has cached, warm or on disk',
+    source: CACHE,
+    test: 'src/backends/embedded/child/scheduler-cache.test.ts#is not found by another namespace, warm or stored',
+  },
+  {
+    area: 'Cache',
+    promise: 'Marks are paid for: 125% for writing, 10% for reading, a fifth without marks',
+    source: `${FOUNDING}, "Billing Notes"`,
+    test: 'test/contract/context-cache.test.ts#marks a system text as the founding document says, and pays for writing, then a tenth for reading',
+  },
+  {
+    area: 'Cache',
+    promise: 'Official SDKs of OpenAI, Anthropic and DashScope read the counters',
+    source: CACHE,
+    test: 'test/contract/context-cache.test.ts#tells what was created and what was read, apart from the rest of the input',
   },
   {
     area: 'Chat',
@@ -575,7 +618,6 @@ export const REQUIREMENTS: readonly Requirement[] = [
     source: `${FOUNDING}, "Streaming Chunk Format"`,
     test: `${everyWire}#the end comes with the last event, and nothing after it`,
   },
-  { area: 'Cache', promise: 'Explicit marks', source: CACHE, gap: 'accepted, no effect yet' },
   {
     area: 'Completions',
     promise: 'Coder weights fill in the middle for real, by suffix and by the tokens that the caller spelt',
@@ -1053,5 +1095,54 @@ export const REQUIREMENTS: readonly Requirement[] = [
     promise: 'Phases of a research, the misspelt members included, and the event that ends them',
     source: 'Model Studio, "Deep Research"',
     test: 'src/protocols/dashscope/research.test.ts#is told in phases, and ends with a last event',
+  },
+  {
+    area: 'Engines',
+    promise: 'A llama-server decodes the same plans: held calls, budgets, stop texts, JSON that is closed at any limit',
+    source: 'docs/engines.md',
+    test: 'src/backends/embedded/llama-server/jobs.test.ts#closes JSON in time: token by token, each held to what is left of the grammar',
+  },
+  {
+    area: 'Engines',
+    promise: 'A managed llama-server answers only to its key and does not outlive the server, even when that is killed',
+    source: 'docs/engines.md',
+    test: 'src/backends/embedded/llama-server/server-process.test.ts#does not outlive a parent that is killed',
+  },
+  {
+    area: 'Engines',
+    promise: 'What one account left warm in a slot is not found by another',
+    source: 'docs/engines.md',
+    test: 'src/backends/embedded/llama-server/jobs.test.ts#finds a prefix again in its slot, but not what another caller left there',
+  },
+  {
+    area: 'Engines',
+    promise: 'An engine is installed only with the digest that is pinned for it',
+    source: 'docs/engines.md',
+    test: 'src/engines/install.test.ts#refuses other bytes and leaves nothing of them',
+  },
+  {
+    area: 'Engines',
+    promise: 'Weights that do not fit into memory are refused with the context that would',
+    source: 'docs/engines.md',
+    test: 'src/weights/fit.test.ts#fits or says which context would',
+  },
+  {
+    area: 'Tool calls',
+    promise:
+      'A dozen families of models are known by their templates: told of tools, shown earlier calls, held to their spelling',
+    source: 'docs/tools.md',
+    test: 'src/backends/embedded/tool-families.test.ts#are told by their template, which tells of tools and shows earlier calls itself',
+  },
+  {
+    area: 'Tool calls',
+    promise: 'Calls in the text of a server are read in every spelling, however the text is cut',
+    source: 'docs/tools.md',
+    test: 'src/backends/parsers/tool-formats.test.ts#are read back as they were written, from any cut of the text, and nothing else is',
+  },
+  {
+    area: 'Tool calls',
+    promise: 'Arguments between tags are held to the schema',
+    source: 'docs/tools.md',
+    test: 'src/backends/embedded/constraints/tagged-arguments.test.ts#gives only texts that are read as valid arguments, and written the same again',
   },
 ];

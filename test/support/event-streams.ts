@@ -131,6 +131,8 @@ const usage: fc.Arbitrary<Usage> = fc
       ...NO_USAGE.input,
       total: plain + cachedRead + cacheWritten + definitions + toolDefinitions,
       cachedRead,
+      // What is written is written by marks, and they find the rest.
+      ...(cacheWritten > 0 ? { markedRead: cachedRead } : {}),
       cacheWritten,
       toolDefinitions,
     },

@@ -51,6 +51,8 @@ const OUT_OF_THE_WAY = {
   ATELIER_LIMITS_CONCURRENT_STREAMS: '10000000',
   ATELIER_LIMITS_CATALOGUE: 'false',
   ATELIER_QUOTA_ENABLED: 'false',
+  // Not whatever this machine happens to have.
+  ATELIER_ENGINE_KIND: 'binding',
 };
 
 /** Starts a server; without weights it answers from the script. */

@@ -241,4 +241,18 @@ def _():
     equal(error.response.request.headers.get("x-stainless-retry-count"), "1")
 
 
+@case("reads what a mark created and found")
+def _():
+    def counts(question):
+        system = [{"type": "text", "text": "python " * 1500, "cache_control": {"type": "ephemeral"}}]
+        message = [{"role": "user", "content": question}]
+        usage = client.messages.create(model="qwen-plus", max_tokens=50, system=system, messages=message).usage
+        return usage.cache_read_input_tokens, usage.cache_creation_input_tokens, usage.input_tokens
+
+    first, second = counts("What?"), counts("That?")
+    equal((first[0], first[2]), (0, 2))
+    assert first[1] >= 1500, first
+    equal(second, (first[1], 0, 2))
+
+
 run()

@@ -596,4 +596,31 @@ def _():
     equal(Models.get("no-such-model").status_code, 404)
 
 
+# ---- Context cache ----
+
+
+@case("reads what a mark created and found")
+def _():
+    def counts(question):
+        content = [{"text": "python " * 1500, "cache_control": {"type": "ephemeral"}}]
+        messages = [{"role": "system", "content": content}, *user(question)]
+        details = good(call(messages=messages, result_format="message")).usage["prompt_tokens_details"]
+        return details["cached_tokens"], details["cache_creation_input_tokens"], details["cache_type"]
+
+    first, second = counts("What is it?"), counts("And what is that?")
+    assert first[1] >= 1500, first
+    equal((first[0], first[2]), (0, "ephemeral"))
+    equal(second, (first[1], 0, "ephemeral"))
+
+
+@case("finds a prefix without marks")
+def _():
+    def cached(question):
+        messages = user("implicit " * 300 + question)
+        return good(call(messages=messages)).usage["prompt_tokens_details"]
+
+    equal(cached("one"), {"cached_tokens": 0})
+    equal(cached("two"), {"cached_tokens": 300})
+
+
 run()

@@ -216,4 +216,18 @@ def _():
     equal(error.response.request.headers.get("x-stainless-retry-count"), "1")
 
 
+@case("reads what a mark created and found, zeros too")
+def _():
+    def counts(question):
+        content = [{"type": "text", "text": "python " * 1500, "cache_control": {"type": "ephemeral"}}]
+        messages = [{"role": "system", "content": content}, *user(question)]
+        details = client.chat.completions.create(model="qwen-plus", messages=messages).usage.prompt_tokens_details
+        return details.cached_tokens, details.cache_creation_input_tokens, details.cache_type
+
+    first, second = counts("What is it?"), counts("And what is that?")
+    assert first[1] >= 1500, first
+    equal((first[0], first[2]), (0, "ephemeral"))
+    equal(second, (first[1], 0, "ephemeral"))
+
+
 run()

@@ -1,0 +1,62 @@
+/** A streamed call, read with the time of each of its pieces. */
+import type { AtelierProcess } from './atelier.ts';
+
+export interface TimedStream {
+  /** When each piece of text came, by `performance.now()`. */
+  readonly pieceMs: number[];
+  readonly text: string;
+  /** Undefined where the stream ended well. */
+  readonly error: string | undefined;
+  readonly outputTokens: number | undefined;
+}
+
+/** Reads a call to its end, or until the signal aborts. `onPiece` hears how many there were. */
+export async function timedStream(
+  atelier: Pick<AtelierProcess, 'post'>,
+  body: object,
+  options: { readonly signal?: AbortSignal; readonly onPiece?: (count: number) => void } = {},
+): Promise<TimedStream> {
+  const pieceMs: number[] = [];
+  let text = '';
+  let error: string | undefined;
+  let outputTokens: number | undefined;
+  let hasEnded = false;
+  try {
+    const streamed = { ...body, stream: true, stream_options: { include_usage: true } };
+    const response = await atelier.post(streamed, options.signal);
+    if (response.status !== 200) return { pieceMs, text, error: await response.text(), outputTokens };
+    for await (const data of framesOf(response)) {
+      if (data === '[DONE]') {
+        hasEnded = true;
+        continue;
+      }
+      const chunk = JSON.parse(data) as Chunk;
+      if (chunk.error) error = JSON.stringify(chunk.error);
+      outputTokens = chunk.usage?.completion_tokens ?? outputTokens;
+      const piece = chunk.choices?.[0]?.delta?.content ?? '';
+      if (piece === '') continue;
+      text += piece;
+      options.onPiece?.(pieceMs.push(performance.now()));
+    }
+  } catch (thrown) {
+    if (!options.signal?.aborted) error = String(thrown);
+  }
+  return { pieceMs, text, error: error ?? (hasEnded || options.signal?.aborted ? undefined : 'cut off'), outputTokens };
+}
+
+interface Chunk {
+  readonly error?: unknown;
+  readonly usage?: { readonly completion_tokens: number } | null;
+  readonly choices?: readonly { readonly delta?: { readonly content?: string | null } }[];
+}
+
+async function* framesOf(response: Response): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const data of response.body ?? []) {
+    rest += decoder.decode(data, { stream: true });
+    const frames = rest.split('\n\n');
+    rest = frames.pop() ?? '';
+    for (const frame of frames) if (frame.startsWith('data: ')) yield frame.slice('data: '.length);
+  }
+}
