@@ -31,6 +31,9 @@ describe('Sequence.usableFor', () => {
     // 200 tokens were read as 192 in long pieces and 8 in a short one. A prompt whose long part is as long:
     [198, 3, 196],
     [199, 50, 196],
+    // Parted within a long piece, that piece is read again.
+    [12, 188, 0],
+    [100, 100, 64],
     // A shorter or longer one would have read what follows in another way.
     [2, 2, 0],
     [63, 100, 0],

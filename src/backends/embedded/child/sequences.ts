@@ -121,7 +121,8 @@ export class Sequence {
   #exactFor(common: number, promptTokens: number): number {
     const read = Math.min(common, this.#cold);
     const long = longPartOf(promptTokens);
-    if (long !== this.#long) return Math.min(read - (read % LONG_PIECE), long, this.#long);
+    // Where a long piece is parted, what is left of it could only be read in short ones.
+    if (long !== this.#long || read < long) return Math.min(read - (read % LONG_PIECE), long, this.#long);
     return Math.min(alignedBefore(read), lastPieceOf(promptTokens));
   }
 }
