@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { entryFilesIn } from '../src/backends/embedded/cache-folder.ts';
 import { ForkedEngine, type JobSeen } from '../src/backends/embedded/child/testing/forked-engine.ts';
+import { greedyPlan } from '../src/backends/embedded/child/testing/plans.ts';
 import { writeTinyWeights } from '../src/backends/embedded/child/testing/tiny-weights.ts';
 import type { CachePlan, DecodePlan, EngineOptions } from '../src/backends/embedded/engine-protocol.ts';
 
@@ -149,26 +150,8 @@ function namespaceOf(prefix: number): string {
 }
 
 function planOf(text: string, cache: CachePlan): DecodePlan {
-  return {
-    prompt: [{ kind: 'plain', text }],
-    stages: [{ kind: 'answer', opening: '', maxTokens: ANSWER_TOKENS }],
-    choices: 1,
-    sampling: {
-      temperature: 0,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      repetitionPenalty: 1,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      seed: 1,
-      logitBias: [],
-    },
-    stopTexts: [],
-    stopTokens: [],
-    logprobs: { top: 0 },
-    cache,
-  };
+  const stages = [{ kind: 'answer', opening: '', maxTokens: ANSWER_TOKENS }] as const;
+  return greedyPlan([{ kind: 'plain', text }], { stages, logprobs: { top: 0 }, cache });
 }
 
 /** Bytes and log probabilities of the tokens. */

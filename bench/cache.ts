@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ForkedEngine } from '../src/backends/embedded/child/testing/forked-engine.ts';
+import { greedyPlan } from '../src/backends/embedded/child/testing/plans.ts';
 import type { DecodePlan, EngineOptions } from '../src/backends/embedded/engine-protocol.ts';
 import type { Row } from './gateway.ts';
 import { median } from './load.ts';
@@ -113,28 +114,13 @@ async function textOf(engine: ForkedEngine, tokens: number): Promise<string> {
 }
 
 function planOf(text: string, question: string, maxTokens = 16): DecodePlan {
-  return {
-    prompt: [
+  return greedyPlan(
+    [
       { kind: 'control', text: '<|im_start|>user\n' },
       { kind: 'plain', text },
       { kind: 'plain', text: `\n\n${question}` },
       { kind: 'control', text: '<|im_end|>\n<|im_start|>assistant\n' },
     ],
-    stages: [{ kind: 'answer', opening: '', maxTokens }],
-    choices: 1,
-    sampling: {
-      temperature: 0,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      repetitionPenalty: 1,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      seed: 1,
-      logitBias: [],
-    },
-    stopTexts: [],
-    stopTokens: [],
-    cache: { mode: 'implicit', namespace: 'bench' },
-  };
+    { stages: [{ kind: 'answer', opening: '', maxTokens }], cache: { mode: 'implicit', namespace: 'bench' } },
+  );
 }

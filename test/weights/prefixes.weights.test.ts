@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { proveCache } from '../../bench/cache-trials.ts';
 import { ForkedEngine, type JobSeen } from '../../src/backends/embedded/child/testing/forked-engine.ts';
+import { greedyPlan } from '../../src/backends/embedded/child/testing/plans.ts';
 import type { DecodePlan, EngineOptions } from '../../src/backends/embedded/engine-protocol.ts';
 
 const WEIGHTS = process.env.ATELIER_TEST_WEIGHTS;
@@ -19,30 +20,18 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const LONG = Array.from({ length: 40 }, (_, i) => `Item ${i} costs ${(i * 7) % 13} coins.`).join(' ');
 
 function planOf(question: string): DecodePlan {
-  return {
-    prompt: [
+  return greedyPlan(
+    [
       { kind: 'control', text: '<|im_start|>user\n' },
       { kind: 'plain', text: `${LONG} ${question}` },
       { kind: 'control', text: '<|im_end|>\n<|im_start|>assistant\n' },
     ],
-    stages: [{ kind: 'answer', opening: '', maxTokens: 8 }],
-    choices: 1,
-    sampling: {
-      temperature: 0,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      repetitionPenalty: 1,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      seed: 1,
-      logitBias: [],
+    {
+      stages: [{ kind: 'answer', opening: '', maxTokens: 8 }],
+      logprobs: { top: 0 },
+      cache: { mode: 'implicit', namespace: 'a' },
     },
-    stopTexts: [],
-    stopTokens: [],
-    logprobs: { top: 0 },
-    cache: { mode: 'implicit', namespace: 'a' },
-  };
+  );
 }
 
 const start = (): Promise<ForkedEngine> => {

@@ -5,10 +5,11 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { autoContextTokens, contextBytesPerToken } from '../../../core/context-memory.ts';
-import type { EngineOptions, FromEngine, ToEngine, WeightsFacts } from '../engine-protocol.ts';
+import type { EngineOptions } from '../engine-protocol.ts';
 import { type Engine, type LoadedWeights, loadWeights } from './binding.ts';
 import { CacheBlocks } from './cache-blocks.ts';
 import { closingBiasOf } from './closing-bias.ts';
+import { factsOf, failToLoad, liveWithParent, send, serveParent } from './parent.ts';
 import { PrefixCache } from './prefix-cache.ts';
 import { Scheduler } from './scheduler.ts';
 import { StateFiles } from './state-files.ts';
@@ -19,14 +20,7 @@ import { ModelVocabulary } from './vocabulary.ts';
 /** Enough to be past everything that only the first steps do. */
 const WARM_UP_STEPS = 3;
 
-/** The parent decides when we go: Ctrl-C reaches the whole group, and live streams are to be finished first. */
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
-process.on('disconnect', () => process.exit(0));
-
-function send(message: FromEngine): void {
-  // Nothing to do about a failure: it means that the parent is gone, and `disconnect` follows.
-  process.send?.(message, undefined, undefined, () => {});
-}
+liveWithParent();
 
 async function main(): Promise<void> {
   const options = JSON.parse(process.argv[2] ?? '{}') as EngineOptions;
@@ -42,39 +36,7 @@ async function main(): Promise<void> {
   const cache = await openCache(options, weights, engine, blocks);
   const { sequences } = options;
   const scheduler = new Scheduler({ engine, vocabulary, closing, sequences, governor, blocks, cache, send });
-  process.on('message', (message: ToEngine) => receive(scheduler, governor, message));
-  send({ type: 'ready', facts: factsOf(weights, vocabulary, engine, options) });
-}
-
-function receive(scheduler: Scheduler, governor: ThreadGovernor, message: ToEngine): void {
-  switch (message.type) {
-    case 'generate':
-      scheduler.generate(message.jobId, message.plan);
-      return;
-    case 'cancel':
-      scheduler.cancel(message.jobId);
-      return;
-    case 'count':
-      scheduler.count(message.askId, message.prompt);
-      return;
-    case 'tokenise':
-      scheduler.tokenise(message.askId, message.text);
-      return;
-    case 'cache-report':
-      scheduler.reportCache(message.askId);
-      return;
-    case 'cache-clear':
-      scheduler.clearCache(message.askId);
-      return;
-    case 'share':
-      governor.share(message.engines);
-      return;
-    case 'shutdown':
-      void scheduler.shutdown().finally(() => process.exit(0));
-      return;
-    default:
-      message satisfies never;
-  }
+  serveParent(scheduler, factsOf(weights, vocabulary, { contextTokens: engine.contextTokens, sequences }));
 }
 
 /** The prefixes on disk. With weights that were never hashed they are there a moment later than the engine is. */
@@ -153,29 +115,4 @@ async function singleThreadMs(engine: Engine, threads: number): Promise<number> 
   return tookMs;
 }
 
-function factsOf(
-  weights: LoadedWeights,
-  vocabulary: ModelVocabulary,
-  engine: Engine,
-  options: EngineOptions,
-): WeightsFacts {
-  const { architecture, name, chatTemplate, trainContextTokens } = weights.shape;
-  const { beginToken, endToken, size, spelling } = weights.tokeniser;
-  return {
-    architecture,
-    name,
-    chatTemplate,
-    bosText: beginToken === undefined ? '' : spelling(beginToken),
-    eosText: endToken === undefined ? '' : spelling(endToken),
-    controlTexts: vocabulary.controlTexts(),
-    vocabularySize: size,
-    trainContextTokens,
-    contextTokens: engine.contextTokens,
-    sequences: options.sequences,
-  };
-}
-
-main().catch((error: unknown) => {
-  const message = error instanceof Error ? error.message : String(error);
-  process.send?.({ type: 'load-failed', message } satisfies FromEngine, undefined, undefined, () => process.exit(1));
-});
+main().catch(failToLoad);

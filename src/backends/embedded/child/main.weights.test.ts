@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DecodePlan, EngineOptions, EngineSampling, FromEngine, Stage } from '../engine-protocol.ts';
 import { ForkedEngine, type JobSeen } from './testing/forked-engine.ts';
+import { GREEDY } from './testing/plans.ts';
 
 const WEIGHTS = process.env.ATELIER_TEST_WEIGHTS;
 const LLAMA_SERVER = process.env.ATELIER_TEST_LLAMA_SERVER;
@@ -31,17 +32,6 @@ const ENGINES: readonly EngineUnderTest[] = [
   name: engine.skipReason === undefined ? engine.name : `${engine.name} (skipped: ${engine.skipReason})`,
 }));
 
-const GREEDY: EngineSampling = {
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  seed: 1,
-  logitBias: [],
-};
 const WARM: EngineSampling = { ...GREEDY, temperature: 0.9, topP: 0.95 };
 
 const ARGUMENTS = String.raw`root ::= "{" ws "\"city\":" ws string ("," ws "\"days\":" ws [0-9]+)? ws "}"

@@ -28,6 +28,7 @@ import {
   type ScriptedEngineOptions,
   scriptedEngine,
 } from './testing/letter-model.ts';
+import { greedyPlan } from './testing/plans.ts';
 import { ThreadGovernor } from './thread-governor.ts';
 import { ModelVocabulary } from './vocabulary.ts';
 
@@ -169,26 +170,8 @@ interface Heard {
 
 /** Segments are cut at bars. */
 function planOf(prompt: string, cache: CachePlan, changes: Partial<DecodePlan>): DecodePlan {
-  return {
-    prompt: prompt.split('|').map((text) => ({ kind: 'plain', text })),
-    cache,
-    stages: [{ kind: 'answer', opening: '' }],
-    choices: 1,
-    sampling: {
-      temperature: 0,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      repetitionPenalty: 1,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      seed: 1,
-      logitBias: [],
-    },
-    stopTexts: [],
-    stopTokens: [],
-    ...changes,
-  };
+  const segments = prompt.split('|').map((text) => ({ kind: 'plain', text }) as const);
+  return greedyPlan(segments, { cache, ...changes });
 }
 
 const answerTo = (prompt: string): string =>

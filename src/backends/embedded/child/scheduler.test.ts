@@ -11,6 +11,7 @@ import {
   type ScriptedEngine,
   scriptedEngine,
 } from './testing/letter-model.ts';
+import { greedyPlan } from './testing/plans.ts';
 import { ThreadGovernor } from './thread-governor.ts';
 import { ModelVocabulary } from './vocabulary.ts';
 
@@ -74,25 +75,7 @@ function isLast(message: FromEngine): message is Extract<FromEngine, { type: 'do
 }
 
 function plan(prompt: string, changes: Partial<DecodePlan> = {}): DecodePlan {
-  return {
-    prompt: [{ kind: 'plain', text: prompt }],
-    stages: [{ kind: 'answer', opening: '' }],
-    choices: 1,
-    sampling: {
-      temperature: 0,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      repetitionPenalty: 1,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      seed: 1,
-      logitBias: [],
-    },
-    stopTexts: [],
-    stopTokens: [],
-    ...changes,
-  };
+  return greedyPlan([{ kind: 'plain', text: prompt }], changes);
 }
 
 async function alone(prompt: string): Promise<string> {

@@ -176,6 +176,11 @@ export class Scheduler {
     await this.#cache?.settled();
   }
 
+  /** So many engines compute on this machine: each takes its part of the threads. */
+  share(engines: number): void {
+    this.#governor.share(engines);
+  }
+
   /** Cancels everything, writes what would be lost; resolves when no native call is running any more. */
   async shutdown(): Promise<void> {
     this.#isStopping = true;

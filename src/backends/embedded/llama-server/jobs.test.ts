@@ -1,31 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { closingBiasOf } from '../child/closing-bias.ts';
 import { END_TOKEN, letterTokeniser } from '../child/testing/letter-model.ts';
+import { GREEDY } from '../child/testing/plans.ts';
 import { ModelVocabulary } from '../child/vocabulary.ts';
-import type {
-  CachePlan,
-  DecodePlan,
-  EngineSampling,
-  FromEngine,
-  Piece,
-  PromptSegment,
-  Stage,
-} from '../engine-protocol.ts';
+import type { CachePlan, DecodePlan, FromEngine, Piece, PromptSegment, Stage } from '../engine-protocol.ts';
 import { CompletionClient } from './completions.ts';
 import { LlamaJobs } from './jobs.ts';
 import { type FakeLlamaServer, type Preferences, startFakeLlamaServer } from './testing/fake-llama-server.ts';
-
-const GREEDY: EngineSampling = {
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  seed: 1,
-  logitBias: [],
-};
 
 const OBJECT = 'root ::= "{\\"city\\": \\"" [a-z]+ "\\"}"\n';
 

@@ -140,6 +140,9 @@ export class LlamaJobs {
     if (job) this.#endJob(job, { type: 'done', jobId, ending: 'cancelled', ...summaryOf(job) });
   }
 
+  /** Nothing: the threads of a llama-server are fixed when it starts. */
+  share(): void {}
+
   /** Cancels everything. */
   shutdown(): void {
     for (const { job } of [...this.#waiting]) this.cancel(job.id);

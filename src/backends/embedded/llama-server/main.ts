@@ -10,13 +10,11 @@ import path from 'node:path';
 import { autoContextTokens } from '../../../core/context-memory.ts';
 import { loadVocabulary } from '../child/binding.ts';
 import { closingBiasOf } from '../child/closing-bias.ts';
+import { factsOf, failToLoad, liveWithParent, send, serveParent } from '../child/parent.ts';
 import { ModelVocabulary } from '../child/vocabulary.ts';
-import type { EngineOptions, FromEngine, ToEngine } from '../engine-protocol.ts';
+import type { EngineOptions } from '../engine-protocol.ts';
 import { LlamaJobs } from './jobs.ts';
 import { ServerProcess } from './server-process.ts';
-
-/** The parent decides when we go: Ctrl-C reaches the whole group, and live streams are to be finished first. */
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
 
 const slotFolder = mkdtempSync(path.join(tmpdir(), 'atelier-slots-'));
 const starting = new AbortController();
@@ -26,18 +24,14 @@ process.on('exit', () => {
   server?.kill();
   rmSync(slotFolder, { recursive: true, force: true });
 });
-process.on('disconnect', () => process.exit(0));
-
-function send(message: FromEngine): void {
-  // Nothing to do about a failure: it means that the parent is gone, and `disconnect` follows.
-  process.send?.(message, undefined, undefined, () => {});
-}
+liveWithParent();
 
 async function main(): Promise<void> {
   const options = JSON.parse(process.argv[2] ?? '{}') as EngineOptions;
   const { llamaServer, weightsFile, sequences } = options;
   if (llamaServer === undefined) throw new Error('no llama-server was named');
-  const { shape, tokeniser, cores } = await loadVocabulary(weightsFile);
+  const weights = await loadVocabulary(weightsFile);
+  const { shape, tokeniser, cores } = weights;
   const { size: weightsBytes } = await stat(weightsFile);
   // The weights are not in memory yet, and will be beside the context.
   const freeBytes = Math.max(0, process.availableMemory() - weightsBytes);
@@ -71,60 +65,9 @@ async function main(): Promise<void> {
     imageMarker: told.imageMarker,
     send,
   });
-  process.on('message', (message: ToEngine) => receive(jobs, message));
-  const { architecture, name, chatTemplate, trainContextTokens } = shape;
-  const { beginToken, endToken, size: vocabularySize, spelling } = tokeniser;
-  send({
-    type: 'ready',
-    facts: {
-      architecture,
-      name,
-      chatTemplate,
-      bosText: beginToken === undefined ? '' : spelling(beginToken),
-      eosText: endToken === undefined ? '' : spelling(endToken),
-      controlTexts: vocabulary.controlTexts(),
-      vocabularySize,
-      trainContextTokens,
-      contextTokens: jobs.contextTokens,
-      sequences: jobs.slots,
-      seesImages: told.imageMarker !== undefined,
-    },
-  });
+  const { contextTokens: usable, slots } = jobs;
+  const seesImages = told.imageMarker !== undefined;
+  serveParent(jobs, factsOf(weights, vocabulary, { contextTokens: usable, sequences: slots, seesImages }));
 }
 
-function receive(jobs: LlamaJobs, message: ToEngine): void {
-  switch (message.type) {
-    case 'generate':
-      jobs.generate(message.jobId, message.plan);
-      return;
-    case 'cancel':
-      jobs.cancel(message.jobId);
-      return;
-    case 'count':
-      jobs.count(message.askId, message.prompt);
-      return;
-    case 'tokenise':
-      jobs.tokenise(message.askId, message.text);
-      return;
-    case 'cache-report':
-      jobs.reportCache(message.askId);
-      return;
-    case 'cache-clear':
-      jobs.clearCache(message.askId);
-      return;
-    case 'share':
-      // Its number of threads is fixed when it starts.
-      return;
-    case 'shutdown':
-      jobs.shutdown();
-      process.exit(0);
-      return;
-    default:
-      message satisfies never;
-  }
-}
-
-main().catch((error: unknown) => {
-  const message = error instanceof Error ? error.message : String(error);
-  process.send?.({ type: 'load-failed', message } satisfies FromEngine, undefined, undefined, () => process.exit(1));
-});
+main().catch(failToLoad);
