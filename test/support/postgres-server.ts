@@ -31,7 +31,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   let answer: Promise<PostgresDoor> | undefined;
   const door = await listen(async (_request, response) => {
     child ??= fork(join(import.meta.dirname, 'postgres-process.ts'), { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
-    answer ??= answerOf(child);
+    answer ??= answerOf(child).then(tellIfMissing);
     response.end(JSON.stringify(await answer));
   });
   project.provide('postgresDoor', `http://127.0.0.1:${(door.address() as AddressInfo).port}/`);
@@ -39,6 +39,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
     door.close();
     if (child) await endOf(child);
   };
+}
+
+/** Said once a run: the tests that are skipped say it too, but nobody reads hundreds of lines. */
+function tellIfMissing(door: PostgresDoor): PostgresDoor {
+  if ('missing' in door) process.stdout.write(`- suites on Postgres are skipped: ${door.missing}\n`);
+  return door;
 }
 
 function answerOf(child: ChildProcess): Promise<PostgresDoor> {
