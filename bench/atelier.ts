@@ -43,8 +43,9 @@ export async function startAtelier(yaml: string, checkout?: string): Promise<Ate
     marker: /listening (\d+)/,
   });
   const key = readFileSync(join(home, 'bench-key'), 'utf8').trim();
-  const adminKey = readFileSync(join(home, 'bench-admin-key'), 'utf8').trim();
   const admin = async <View>(path: string): Promise<View> => {
+    // Read when it is asked for: an older version has none.
+    const adminKey = readFileSync(join(home, 'bench-admin-key'), 'utf8').trim();
     const headers = { authorization: `Bearer ${adminKey}` };
     return (await (await fetch(new URL(path, server.url), { headers })).json()) as View;
   };
