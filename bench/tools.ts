@@ -181,8 +181,8 @@ async function startLlamaServer(binary: string, weightsFile: string): Promise<{ 
   const child = spawn(binary, ['-m', weightsFile, '--port', String(port), '--jinja', '-c', '4096', '--no-webui'], {
     cwd: folder,
     stdio: 'ignore',
-    // Two threads that spin for each other are slower than one.
-    env: { ...process.env, OMP_WAIT_POLICY: 'passive', GOMP_SPINCOUNT: '0' },
+    // As Atelier runs it: short loops while a thread waits.
+    env: { ...process.env, OMP_WAIT_POLICY: 'passive', GOMP_SPINCOUNT: '1000' },
   });
   const url = `http://127.0.0.1:${port}`;
   for (let tries = 0; ; tries++) {

@@ -125,7 +125,7 @@ describe('the command line', () => {
       CUDA_VISIBLE_DEVICES: '0',
       LLAMA_API_KEY: 'key',
       OMP_WAIT_POLICY: 'passive',
-      GOMP_SPINCOUNT: '0',
+      GOMP_SPINCOUNT: '1000',
     });
   });
 });
