@@ -35,7 +35,7 @@ describe('a required call', () => {
     expect(run.pieces).toEqual(call('get_time', '{"a": 1}'));
     expect(run.grammars).toEqual([
       'root ::= "get_weather\\"" | "get_time\\""',
-      'root ::= time\nroot-after-blank ::= " "? root\n',
+      'root ::= time\nroot-in-tokens ::= " "? root [^\\x00]*\n',
     ]);
     expect(run.end?.reason).toBe('tool-calls');
     expect(run.counts.output).toBe(5);

@@ -15,7 +15,7 @@ import type { ToolCallOpening } from '../../parsers/tool-call-opening.ts';
 import { type CallShape, callShape, indexed, type ToolFormat, toolFormat } from '../../parsers/tool-formats.ts';
 import type { CallableFunction, CallPlan, Piece } from '../engine-protocol.ts';
 import type { Grammar, GrammarState } from './binding.ts';
-import { argumentsGrammar, eitherGrammar, namesGrammar, speltNames, taggedGrammar } from './grammars.ts';
+import { argumentsGrammar, eitherGrammar, namesGrammar, speltNames, taggedGrammar, visibleStart } from './grammars.ts';
 import { JsonPosition } from './json-position.ts';
 
 /** Makes the state of a grammar at its beginning. */
@@ -24,10 +24,10 @@ export type OpenGrammar = (grammar: Grammar) => GrammarState;
 /** What follows the token that was just read. */
 export type CallStep =
   | { readonly kind: 'continue' }
-  /** Text to feed before the next token is sampled. */
-  | { readonly kind: 'force'; readonly text: string }
+  /** Text to feed before the next token is sampled; of the token that was read, all but the last `excess` characters. */
+  | { readonly kind: 'force'; readonly text: string; readonly excess: number }
   /** The call is over and free text follows, `text` first: another call may open. */
-  | { readonly kind: 'free'; readonly text: string }
+  | { readonly kind: 'free'; readonly text: string; readonly excess: number }
   /** All calls are over. */
   | { readonly kind: 'end' };
 
@@ -144,7 +144,7 @@ export class CallDecoder {
     state.text += text;
     const chosen = speltNames(this.#plan).find(({ spelt }) => state.text === spelt);
     if (chosen === undefined) return { kind: 'continue' };
-    return { kind: 'force', text: this.#beginArguments(chosen.name) };
+    return { kind: 'force', text: this.#beginArguments(chosen.name), excess: 0 };
   }
 
   #beginArguments(name: string): string {
@@ -177,21 +177,34 @@ export class CallDecoder {
     this.#seen.set(call, times);
     if (!this.#plan.isParallel || times >= MAX_SAME_CALLS) return this.#end();
     const { after, next, ending } = this.#shape;
-    const text = after.startsWith(begun) ? after.slice(begun.length) : '';
+    const closed = goOn(begun, after);
     if (ending === '') {
       this.#state = { kind: 'idle' };
-      return { kind: 'free', text };
+      // A spelling that has no end of its own is closed by the model, as it began.
+      return { kind: 'free', text: closed.rest, excess: after === '' ? 0 : begun.length - closed.read };
     }
     this.#state = { kind: 'between', text: '', grammar: this.#openGrammar(eitherGrammar(next, ending)) };
-    return { kind: 'force', text };
+    if (closed.rest !== '') return { kind: 'force', text: closed.rest, excess: begun.length - closed.read };
+    return this.#readBetween(this.#state, begun.slice(closed.read));
   }
 
   #readBetween(state: Extract<State, { kind: 'between' }>, text: string): CallStep {
     state.text += text;
     const { next, ending } = this.#shape;
-    const mayGoOn = next.startsWith(state.text);
-    if (mayGoOn && ending.startsWith(state.text)) return { kind: 'continue' };
-    return mayGoOn ? { kind: 'force', text: next.slice(state.text.length) + this.#beginName() } : this.#end();
+    if (visibleStart(next) === visibleStart(ending)) {
+      const mayGoOn = next.startsWith(state.text);
+      if (mayGoOn && ending.startsWith(state.text)) return { kind: 'continue' };
+      return mayGoOn ? this.#goOnWith(next.slice(state.text.length), 0) : this.#end();
+    }
+    const start = visibleStart(state.text);
+    if (start === '') return { kind: 'continue' };
+    if (start !== visibleStart(next)) return this.#end();
+    const { read, rest } = goOn(state.text, next);
+    return this.#goOnWith(rest, state.text.length - read);
+  }
+
+  #goOnWith(text: string, excess: number): CallStep {
+    return { kind: 'force', text: text + this.#beginName(), excess };
   }
 
   #end(): CallStep {
@@ -223,6 +236,27 @@ function foundShape(opening: ToolCallOpening, key: string): CallShape {
   };
 }
 
+/** How far `written` is the beginning of `wanted`, blanks aside, and what is left to write of it. */
+function goOn(written: string, wanted: string): { readonly read: number; readonly rest: string } {
+  let read = 0;
+  let at = 0;
+  while (read < written.length && at < wanted.length) {
+    if (written[read] === wanted[at]) {
+      read++;
+      at++;
+    } else if (isBlank(written[read])) read++;
+    else if (isBlank(wanted[at])) at++;
+    else break;
+  }
+  const rest = wanted.slice(at);
+  if (rest.trim() === '') return { read, rest: '' };
+  return { read, rest: isBlank(written[read - 1]) ? rest.trimStart() : rest };
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character !== undefined && /\s/.test(character);
+}
+
 /** Arguments as they are decoded, whatever their spelling, and the JSON text they give. */
 interface ArgumentsReader {
   push(text: string): { readonly json: string; readonly isWhole: boolean; readonly rest: string };
@@ -237,10 +271,10 @@ function jsonReader(): ArgumentsReader {
   return {
     position,
     push: (text) => {
-      const json = isFirst ? text.trimStart() : text;
-      if (json !== '') isFirst = false;
-      position.push(json);
-      return { json, isWhole: position.isWhole, rest: '' };
+      const visible = isFirst ? text.trimStart() : text;
+      if (visible !== '') isFirst = false;
+      const length = position.push(visible);
+      return { json: visible.slice(0, length), isWhole: position.isWhole, rest: visible.slice(length) };
     },
     cut: () => '',
   };

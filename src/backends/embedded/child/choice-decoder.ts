@@ -153,7 +153,7 @@ export class ChoiceDecoder {
         phase.position?.push(text);
         return this.#readText(phase, token, text);
       case 'calls':
-        return this.#followCall(this.#calls?.push(text) ?? { kind: 'end' }, [token]);
+        return this.#followCall(this.#calls?.push(text) ?? { kind: 'end' }, token, text);
       case 'after-call':
         return this.#readAfterCall(phase, token, text);
     }
@@ -231,18 +231,25 @@ export class ChoiceDecoder {
     return this.#feed(this.#tokenise(text.slice(0, text.length - excess) + forced));
   }
 
-  #followCall(step: CallStep, tokens: readonly number[]): Move {
+  #followCall(step: CallStep, token: number, text: string): Move {
     switch (step.kind) {
       case 'continue':
-        return this.#feed(tokens);
+        return this.#feed([token]);
       case 'force':
-        return this.#feed([...tokens, ...this.#tokenise(step.text)]);
+        return this.#feed(this.#thenForced(token, text, step));
       case 'end':
         return { kind: 'end', reason: 'tool-calls' };
       case 'free':
         this.#phase = { kind: 'after-call', detector: this.#newDetector(), text: '', hasBegun: false };
-        return this.#feed([...tokens, ...this.#tokenise(step.text)]);
+        return this.#feed(this.#thenForced(token, text, step));
     }
+  }
+
+  /** A token and what is forced behind it. Of a token that said too much the rest is forced, too, so that both can join. */
+  #thenForced(token: number, text: string, forced: { readonly text: string; readonly excess: number }): number[] {
+    if (forced.excess === 0) return [token, ...this.#tokenise(forced.text)];
+    this.#detokenizer.reset();
+    return this.#tokenise(text.slice(0, text.length - forced.excess) + forced.text);
   }
 
   /** The model ended its turn. Reasoning that ends so still owes an answer. */

@@ -7,16 +7,29 @@ const ROOT = 'root';
 
 /** After a call of several: the next one, or the end. */
 export function eitherGrammar(one: string, other: string): Grammar {
-  return { gbnf: `root ::= ${gbnfLiteral(one)} | ${gbnfLiteral(other)}`, root: ROOT };
+  const [first, second] = [visibleStart(one), visibleStart(other)];
+  // Where one sign tells them apart the model may set blanks as it likes, and its token may hold more than the sign.
+  const either =
+    first === second
+      ? `${gbnfLiteral(one)} | ${gbnfLiteral(other)}`
+      : `[ \\t\\n]* (${gbnfLiteral(first)} | ${gbnfLiteral(second)}) ${ANYTHING}`;
+  return { gbnf: `root ::= ${either}`, root: ROOT };
+}
+
+/** The first sign of a text that is no blank. */
+export function visibleStart(text: string): string {
+  return text.trimStart().slice(0, 1);
 }
 
 /**
- * Arguments after `"arguments":`. One blank may come first: it belongs to the model's own token, and forced apart it
- * would make the model write ` ` and `{` unlike itself.
+ * Arguments after `"arguments":`. One blank may come first, and anything behind them: both belong to tokens of the
+ * model's own. Without `}}` it would rather write one more digit than close, and never go on after a single `}`.
  */
 export function argumentsGrammar({ argumentsGrammar }: CallableFunction): Grammar {
-  return { gbnf: `${argumentsGrammar}\nroot-after-blank ::= " "? root\n`, root: 'root-after-blank' };
+  return { gbnf: `${argumentsGrammar}\nroot-in-tokens ::= " "? root ${ANYTHING}\n`, root: 'root-in-tokens' };
 }
+
+const ANYTHING = '[^\\x00]*';
 
 /** Arguments between tags. */
 export function taggedGrammar({ grammar }: TaggedArguments): Grammar {

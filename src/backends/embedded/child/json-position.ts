@@ -5,12 +5,17 @@ export class JsonPosition {
   #isEscaped = false;
   #hasOpened = false;
 
-  push(text: string): void {
+  /** Reads up to where the value is whole. Gives how much of the text that is. */
+  push(text: string): number {
+    let read = 0;
     for (const character of text) {
+      if (this.isWhole) break;
+      read += character.length;
       if (this.#isEscaped) this.#isEscaped = false;
       else if (this.#isInString) this.#inString(character);
       else this.#outside(character);
     }
+    return read;
   }
 
   get isInString(): boolean {
