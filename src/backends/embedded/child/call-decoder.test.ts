@@ -48,6 +48,23 @@ describe('a required call', () => {
     expect(run.counts.output).toBe(1);
   });
 
+  it('ends with a token that closes more than its arguments', () => {
+    const run = runChoice({ stages }, ['get_', 'time"', ' {"a": 1', '}}\n```']);
+    expect(run.pieces).toEqual(call('get_time', '{"a": 1}'));
+    expect(run.end?.reason).toBe('tool-calls');
+  });
+
+  it('goes on, or ends, as such a token says, whatever its blanks', () => {
+    const several = stagesWith({ mode: 'required', isParallel: true, opening: '```json\n[{"name": "' });
+    const run = runChoice({ stages: several }, ['get_time"', '{}},', 'get_weather"', '{"a": 2}}\n', ']\n']);
+    expect(run.pieces).toEqual([...call('get_time', '{}'), ...call('get_weather', '{"a": 2}')]);
+    expect(run.fed).toContain('{}}, {"name": "get_weather", "arguments":{"a": 2}}\n');
+    expect(run.end?.reason).toBe('tool-calls');
+    const tooMuch = runChoice({ stages: several }, ['get_time"', '{}}, "x', 'get_weather"', '{}}]']);
+    expect(tooMuch.fed).toContain('{}}, {"name": "get_weather"');
+    expect(tooMuch.pieces).toEqual([...call('get_time', '{}'), ...call('get_weather', '{}')]);
+  });
+
   it('says when a limit cut its arguments', () => {
     const run = runChoice({ stages: stagesWith({ mode: 'required' }, { maxTokens: 3 }) }, [
       'get_',

@@ -87,6 +87,13 @@ export class CallDecoder {
     return this.#state.kind === 'name' || this.#state.kind === 'arguments';
   }
 
+  /** In an array that may hold several, which is no spelling that the weights were trained on. */
+  get isOfSeveral(): boolean {
+    return (
+      this.#plan.isParallel && this.#format.several !== undefined && this.#shape.ending.trimStart().startsWith(']')
+    );
+  }
+
   /** Begins a required call. Gives the text to force; it may hold the name when there is no choice. */
   beginRequired(): string {
     return this.#plan.opening + this.#beginName();

@@ -3,7 +3,7 @@ import { closingBiasOf } from './closing-bias.ts';
 import { letterTokeniser } from './testing/letter-model.ts';
 import { ModelVocabulary } from './vocabulary.ts';
 
-const WORDS = ['"}', '"]}', '}}', ' }', '",', '"a', '{}', ' {"', '},', '": '];
+const WORDS = ['}}]', '"}}]\n', ']}}', '}}', '"}', '"]}', ' }', '",', '"a', '{}', ' {"', '},', '": '];
 const bias = closingBiasOf(new ModelVocabulary(letterTokeniser(WORDS)));
 const token = (text: string): number =>
   WORDS.includes(text) ? 258 + WORDS.indexOf(text) : (new TextEncoder().encode(text)[0] ?? -1);
@@ -20,5 +20,16 @@ describe('closingBiasOf', () => {
     expect(separator).toBeGreaterThan(beginning ?? 0);
     expect(['}}', ' }', ']'].map((text) => bias.value.get(token(text)))).toEqual([60, 60, 60]);
     expect(['},', ' {"', '1'].map((text) => bias.value.get(token(text)))).toEqual([undefined, undefined, undefined]);
+  });
+
+  it('makes the end of an array of calls a little less likely, inside a call and behind it', () => {
+    expect(['}}]', '"}}]\n', ']}}', '}}', ']'].map((text) => bias.lastCall.get(token(text)))).toEqual([
+      -1.3,
+      -1.3,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect([']', '}', ','].map((text) => bias.noMoreCalls.get(token(text)))).toEqual([-1.3, undefined, undefined]);
   });
 });
