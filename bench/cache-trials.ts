@@ -13,6 +13,7 @@ import { ForkedEngine, type JobSeen } from '../src/backends/embedded/child/testi
 import { greedyPlan } from '../src/backends/embedded/child/testing/plans.ts';
 import { writeTinyWeights } from '../src/backends/embedded/child/testing/tiny-weights.ts';
 import type { CachePlan, DecodePlan, EngineOptions } from '../src/backends/embedded/engine-protocol.ts';
+import { randomFrom } from '../src/backends/embedded/testing/random.ts';
 
 export interface TrialSetting {
   /** Undefined: weights of random numbers. */
@@ -52,7 +53,7 @@ export async function proveCache({ weightsFile, trials, seed, killEvery }: Trial
   const weights = weightsFile ?? join(folder, 'tiny.gguf');
   if (weightsFile === undefined) writeTinyWeights(weights);
   const cacheFolder = join(folder, 'cache');
-  const random = mulberry32(seed);
+  const random = randomFrom(seed);
   const pick = (below: number): number => Math.floor(random() * below);
   const options = (maxBytes: number): EngineOptions => ({
     weightsFile: weights,
@@ -167,14 +168,4 @@ function tokensOf(answer: string): string {
 
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
-}
-
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -3,8 +3,11 @@
  * emitted. Each client reads with log probabilities, so it can count the tokens of what it got; what the server had
  * already sent when the client hung up shows as a difference of a step or two a client, never the other way.
  */
+
+import { randomFrom } from '../src/backends/embedded/testing/random.ts';
 import { type AtelierProcess, engineYaml, startAtelier } from './atelier.ts';
 import { inParallel } from './structured.ts';
+import { framesOf } from './token-times.ts';
 
 export interface DisconnectReport {
   readonly clients: number;
@@ -22,7 +25,7 @@ export interface DisconnectReport {
 export async function proveDisconnects(weightsFile: string, count: number, atOnce: number): Promise<DisconnectReport> {
   const atelier = await startAtelier(engineYaml(weightsFile));
   try {
-    const random = mulberry32(20_261_124);
+    const random = randomFrom(20_261_124);
     const clients = Array.from({ length: count }, () => ({
       leaveAfterChunks: Math.floor(random() * 20) - 2,
       waitMs: random() * 120,
@@ -93,14 +96,7 @@ interface Chunk {
 }
 
 async function* chunksOf(response: Response): AsyncGenerator<Chunk> {
-  const decoder = new TextDecoder();
-  let rest = '';
-  for await (const data of response.body ?? []) {
-    rest += decoder.decode(data, { stream: true });
-    const frames = rest.split('\n\n');
-    rest = frames.pop() ?? '';
-    for (const frame of frames) if (frame.startsWith('data: {')) yield JSON.parse(frame.slice('data: '.length));
-  }
+  for await (const data of framesOf(response)) if (data.startsWith('{')) yield JSON.parse(data);
 }
 
 /** Waits until nothing runs and the ledger has written. */
@@ -116,15 +112,4 @@ async function settled(atelier: AtelierProcess, count: number): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-}
-
-/** A small seeded generator: the same points of leaving in every run. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

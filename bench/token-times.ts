@@ -50,7 +50,8 @@ interface Chunk {
   readonly choices?: readonly { readonly delta?: { readonly content?: string | null } }[];
 }
 
-async function* framesOf(response: Response): AsyncGenerator<string> {
+/** The data of a stream's frames as they come, `[DONE]` among them. */
+export async function* framesOf(response: Response): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const data of response.body ?? []) {

@@ -8,6 +8,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { THREADS } from '../src/backends/embedded/llama-server/server-arguments.ts';
 import { resolveFolders } from '../src/config-folders.ts';
 import { isJson } from '../src/core/json.ts';
 import { engineYaml, startAtelier } from './atelier.ts';
@@ -181,8 +182,7 @@ async function startLlamaServer(binary: string, weightsFile: string): Promise<{ 
   const child = spawn(binary, ['-m', weightsFile, '--port', String(port), '--jinja', '-c', '4096', '--no-webui'], {
     cwd: folder,
     stdio: 'ignore',
-    // As Atelier runs it: short loops while a thread waits.
-    env: { ...process.env, OMP_WAIT_POLICY: 'passive', GOMP_SPINCOUNT: '1000' },
+    env: { ...process.env, ...THREADS },
   });
   const url = `http://127.0.0.1:${port}`;
   for (let tries = 0; ; tries++) {

@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
+import { randomFrom } from '../src/backends/embedded/testing/random.ts';
 import { BEIJING, DAY_MS } from '../src/core/calendar.ts';
 import type { Receipt } from '../src/core/ports.ts';
 import { REGIONS } from '../src/core/regions.ts';
@@ -138,7 +139,7 @@ const modelOf = (number: number): string => `qwen3-${number}b-instruct`;
 
 /** Sixty people with two to five models each, most of their calls by one wire, busier by day than by night. */
 async function fill(database: Database, receipts: number, seed: number): Promise<void> {
-  const random = randomNumbers(seed);
+  const random = randomFrom(seed);
   const upTo = (bound: number): number => Math.floor(random() * bound);
   const store = createReceiptStore(database);
   for (let written = 0; written < receipts; written += BATCH) {
@@ -178,16 +179,6 @@ async function fill(database: Database, receipts: number, seed: number): Promise
     });
     await store.write(batch.map((receipt) => ({ receipt, quota: undefined })));
   }
-}
-
-function randomNumbers(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 function percentile(sorted: readonly number[], share: number): number {

@@ -65,6 +65,27 @@ describe('a required call', () => {
     expect(tooMuch.pieces).toEqual([...call('get_time', '{}'), ...call('get_weather', '{}')]);
   });
 
+  it('is followed by another that begins in the token that closed it', () => {
+    const several = stagesWith({ isParallel: true });
+    const run = runChoice({ stages: several }, [
+      '{"name": "get_time"',
+      '{}',
+      '}\n{"name": "get_',
+      'weather"',
+      '{}}',
+      null,
+    ]);
+    expect(run.pieces).toEqual([...call('get_time', '{}'), ...call('get_weather', '{}')]);
+    const joined = runChoice({ stages: several }, [
+      '{"name": "get_time"',
+      '{}}\n{"name": "get_',
+      'weather"',
+      '{}}',
+      null,
+    ]);
+    expect(joined.pieces).toEqual(run.pieces);
+  });
+
   it('says when a limit cut its arguments', () => {
     const run = runChoice({ stages: stagesWith({ mode: 'required' }, { maxTokens: 3 }) }, [
       'get_',

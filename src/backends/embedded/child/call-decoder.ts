@@ -26,8 +26,8 @@ export type CallStep =
   | { readonly kind: 'continue' }
   /** Text to feed before the next token is sampled; of the token that was read, all but the last `excess` characters. */
   | { readonly kind: 'force'; readonly text: string; readonly excess: number }
-  /** The call is over and free text follows, `text` first: another call may open. */
-  | { readonly kind: 'free'; readonly text: string; readonly excess: number }
+  /** The call is over and free text follows, `text` first, or what the token holds of it: another call may open. */
+  | { readonly kind: 'free'; readonly text: string; readonly excess: number; readonly begun: string }
   /** All calls are over. */
   | { readonly kind: 'end' };
 
@@ -184,15 +184,17 @@ export class CallDecoder {
     this.#seen.set(call, times);
     if (!this.#plan.isParallel || times >= MAX_SAME_CALLS) return this.#end();
     const { after, next, ending } = this.#shape;
-    const closed = goOn(begun, after);
+    const { read, rest } = goOn(begun, after);
+    const isClosed = rest === '';
+    // What is no part of a spelling that is still to be closed is not wanted; behind a closed one it is what follows.
+    const excess = isClosed ? 0 : begun.length - read;
+    const more = isClosed ? begun.slice(read) : '';
     if (ending === '') {
       this.#state = { kind: 'idle' };
-      // A spelling that has no end of its own is closed by the model, as it began.
-      return { kind: 'free', text: closed.rest, excess: after === '' ? 0 : begun.length - closed.read };
+      return { kind: 'free', text: rest, excess, begun: more };
     }
     this.#state = { kind: 'between', text: '', grammar: this.#openGrammar(eitherGrammar(next, ending)) };
-    if (closed.rest !== '') return { kind: 'force', text: closed.rest, excess: begun.length - closed.read };
-    return this.#readBetween(this.#state, begun.slice(closed.read));
+    return isClosed ? this.#readBetween(this.#state, more) : { kind: 'force', text: rest, excess };
   }
 
   #readBetween(state: Extract<State, { kind: 'between' }>, text: string): CallStep {

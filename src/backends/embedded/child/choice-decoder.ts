@@ -77,7 +77,14 @@ type Phase =
       readonly position: JsonPosition | undefined;
     }
   | { readonly kind: 'calls' }
-  | { readonly kind: 'after-call'; readonly detector: OpeningDetector; text: string; hasBegun: boolean };
+  | AfterCall;
+
+interface AfterCall {
+  readonly kind: 'after-call';
+  readonly detector: OpeningDetector;
+  text: string;
+  hasBegun: boolean;
+}
 
 const NO_STAGE: Stage = { kind: 'answer', opening: '' };
 const NO_TOKENS: ReadonlySet<number> = new Set();
@@ -219,9 +226,10 @@ export class ChoiceDecoder {
     return this.#feed([...this.#withoutTail(token, text, excess), ...closing]);
   }
 
-  #readAfterCall(phase: Extract<Phase, { kind: 'after-call' }>, token: number, text: string): Move {
+  /** `said` is what the token says behind the call, `text` all that it says. */
+  #readAfterCall(phase: AfterCall, token: number, text: string, said = text): Move {
     // What some families write between two calls; the next one begins as on a line of its own.
-    const visible = phase.hasBegun ? text : text.replace(/^[\s;,]+/, '');
+    const visible = phase.hasBegun ? said : said.replace(/^[\s;,]+/, '');
     phase.hasBegun ||= visible !== '';
     const read = phase.detector.push(visible);
     phase.text += read.text;
@@ -233,10 +241,8 @@ export class ChoiceDecoder {
 
   /** Goes on after the quote that closes the name: what the same token said beyond it is not fed, nor counted. */
   #beginFoundCall(token: number, text: string, excess: number, forced: string): Move {
-    if (excess === 0) return this.#feed([token, ...this.#tokenise(forced)]);
-    this.#count(-1);
-    this.#detokenizer.reset();
-    return this.#feed(this.#tokenise(text.slice(0, text.length - excess) + forced));
+    if (excess > 0) this.#count(-1);
+    return this.#feed(this.#thenForced(token, text, { text: forced, excess }));
   }
 
   #followCall(step: CallStep, token: number, text: string): Move {
@@ -247,9 +253,12 @@ export class ChoiceDecoder {
         return this.#feed(this.#thenForced(token, text, step));
       case 'end':
         return { kind: 'end', reason: 'tool-calls' };
-      case 'free':
-        this.#phase = { kind: 'after-call', detector: this.#newDetector(), text: '', hasBegun: false };
+      case 'free': {
+        const phase: AfterCall = { kind: 'after-call', detector: this.#newDetector(), text: '', hasBegun: false };
+        this.#phase = phase;
+        if (step.begun !== '') return this.#readAfterCall(phase, token, text, step.begun);
         return this.#feed(this.#thenForced(token, text, step));
+      }
     }
   }
 

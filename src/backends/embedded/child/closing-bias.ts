@@ -29,7 +29,8 @@ const BEGIN = 15;
 
 /**
  * Small weights end an array of calls too soon. Log odds of another call at the 0.5B (Qwen2.5-Coder), after the first of
- * several that were asked for: -0.5 to 5.7; after the last, or the only one: below -2.1. At the 1.5B: above 4, below -4.4.
+ * several that were asked for: -0.5 to 5.7; after the last, or the only one: below -2.1, but for one of 24. At the 1.5B above
+ * 4 and below -4.4, but for one of 20 (the same request).
  */
 const NO_MORE = -1.3;
 

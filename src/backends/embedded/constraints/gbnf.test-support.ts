@@ -2,6 +2,7 @@
  * For tests only: reads GBNF the way llama.cpp does, writes random texts of a grammar and tells whether a text belongs to
  * it. It is written against the grammar's text, so it also finds what our own printer gets wrong.
  */
+import { randomFrom } from '../testing/random.ts';
 
 type Node =
   | { readonly type: 'class'; readonly ranges: readonly (readonly [number, number])[] }
@@ -188,17 +189,6 @@ function ruleOf(grammar: Gbnf, name: string): Node {
   const rule = grammar.rules.get(name);
   if (rule === undefined) throw new Error(`undefined rule ${name}`);
   return rule;
-}
-
-/** A generator of numbers in [0, 1) from a seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 /** Random texts of one grammar. Each walk takes free turns at first and heads for the nearest end after `steps`. */

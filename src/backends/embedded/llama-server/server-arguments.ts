@@ -67,6 +67,12 @@ function knownFlags(help: string): ReadonlySet<string> {
   return new Set(help.match(/(?<![\w-])--[a-z][a-z-]*/g));
 }
 
+/**
+ * Threads that wait in long loops take the cores from everything else: 41 tokens/s become 2.6 beside another engine. Those
+ * that never do are woken by the system for every operation, at 27. A short loop is as fast as a long one, and fair.
+ */
+export const THREADS = { OMP_WAIT_POLICY: 'passive', GOMP_SPINCOUNT: '1000' } as const;
+
 /** What of our environment it gets: enough to find libraries and devices, nothing that is secret or would configure it. */
 export function serverEnvironment(env: NodeJS.ProcessEnv, apiKey: string): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => KEPT.test(name));
@@ -74,10 +80,7 @@ export function serverEnvironment(env: NodeJS.ProcessEnv, apiKey: string): NodeJ
     ...Object.fromEntries(kept),
     // By the environment, because arguments are seen by everyone on the machine.
     LLAMA_API_KEY: apiKey,
-    // Threads that wait in long loops take the cores from everything else: 41 tokens/s become 2.6 beside another engine. Those
-    // that never do are woken by the system for every operation, at 27. A short loop is as fast as a long one, and fair.
-    OMP_WAIT_POLICY: 'passive',
-    GOMP_SPINCOUNT: '1000',
+    ...THREADS,
   };
 }
 

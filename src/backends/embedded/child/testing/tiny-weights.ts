@@ -4,6 +4,7 @@
  * need. The format is the GGUF specification's (version 3), the architecture plain llama, a token a byte.
  */
 import { writeFileSync } from 'node:fs';
+import { randomFrom } from '../../testing/random.ts';
 
 const WIDTH = 64;
 const HEADS = 4;
@@ -46,7 +47,7 @@ export function writeTinyWeights(file: string, seed = 1): void {
     fact('tokenizer.ggml.eos_token_id', UINT32, uint32(2)),
     fact('tokenizer.ggml.unknown_token_id', UINT32, uint32(0)),
   ];
-  const random = mulberry32(seed);
+  const random = randomFrom(seed);
   const tensors = shapes(tokens.length).map(({ name, dimensions }) => ({
     name,
     dimensions,
@@ -143,15 +144,4 @@ function aligned(length: number): number {
 
 function padded(buffer: Buffer): Buffer {
   return Buffer.concat([buffer, Buffer.alloc(aligned(buffer.length) - buffer.length)]);
-}
-
-/** Small, seeded and good enough. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
