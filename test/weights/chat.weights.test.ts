@@ -89,6 +89,7 @@ describe.skipIf(!hasWeights).each(ENGINES)('Qwen2.5-Coder-0.5B behind Chat Compl
     const completion = await client.chat.completions.create({
       model: 'qwen-plus',
       messages: ask('Tell me a long story.'),
+      temperature: 0,
       max_tokens: 7,
     });
     expect(completion.usage?.completion_tokens).toBe(7);
@@ -211,6 +212,7 @@ describe.skipIf(!hasWeights).each(ENGINES)('Qwen2.5-Coder-0.5B behind Chat Compl
     const completion = await client.chat.completions.create({
       model: 'qwen3-max',
       messages: ask('Invent a person.'),
+      seed: 7,
       response_format: { type: 'json_schema', json_schema: { name: 'person', strict: true, schema } },
     });
     const validate = new Ajv2020({ strict: false }).compile(schema);
@@ -220,6 +222,7 @@ describe.skipIf(!hasWeights).each(ENGINES)('Qwen2.5-Coder-0.5B behind Chat Compl
     const object = await client.chat.completions.create({
       model: 'qwen-plus',
       messages: ask('Describe Paris at length as json.'),
+      seed: 7,
       response_format: { type: 'json_object' },
       max_tokens: 40,
     });
@@ -289,6 +292,7 @@ describe.skipIf(!hasWeights).each(ENGINES)('Qwen2.5-Coder-0.5B behind Chat Compl
     const stream = await client.chat.completions.create({
       model: 'qwen-plus',
       messages: ask('Tell me a very long story.'),
+      seed: 7,
       stream: true,
       max_tokens: 2000,
     });
@@ -300,7 +304,12 @@ describe.skipIf(!hasWeights).each(ENGINES)('Qwen2.5-Coder-0.5B behind Chat Compl
       }
     };
     await expect(read()).rejects.toThrow(OpenAI.APIError);
-    const next = await client.chat.completions.create({ model: 'qwen-plus', messages: ask('Say hi.'), max_tokens: 3 });
+    const next = await client.chat.completions.create({
+      model: 'qwen-plus',
+      messages: ask('Say hi.'),
+      temperature: 0,
+      max_tokens: 3,
+    });
     expect(next.choices[0]?.message.content).not.toBe('');
   }, 60_000);
 
@@ -317,6 +326,7 @@ describe.skipIf(!hasWeights).each(ENGINES)('Qwen2.5-Coder-0.5B behind Chat Compl
             {
               model: 'qwen3-vl-plus',
               messages: ask(`Count to one hundred, client ${index}.`),
+              seed: index,
               stream: true,
               max_tokens: 200,
               logprobs: true,
