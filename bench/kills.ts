@@ -1,7 +1,9 @@
 /**
  * Kills the engine again and again under load. Every stream has to end with its wire's error or go on to its end; nothing
- * may hang, and the next child serves as the first did.
+ * may hang, and the next child serves as the first did. The calls share long prefixes, so that children die while they
+ * write them, fetch them and push them out: what the last child finds of them has to be what the first computed.
  */
+import type { CacheView } from '../src/admin/cache-routes.ts';
 import { startAtelier } from './atelier.ts';
 import { timedStream } from './token-times.ts';
 
@@ -15,18 +17,29 @@ export interface KillReport {
   readonly wrong: readonly string[];
   readonly restarts: number;
   readonly receipts: number;
-  /** A greedy answer before the first kill and after the last. */
+  /** A greedy answer behind each long prefix, cold before the first kill and from the cache after the last. */
   readonly saysTheSame: boolean;
+  /** Tokens of the long prefixes that the last child had not to compute, and those it was asked with. */
+  readonly foundTokens: number;
+  readonly askedTokens: number;
+  /** Prefixes on disk at the end, and whether they are within their cap. */
+  readonly entries: number;
+  readonly isWithinCap: boolean;
 }
 
 const CLIENTS = 6;
+const PREFIXES = 8;
+/** Of the long prefixes, about half have room at a time. */
+const CACHE_BYTES = 64 * 2 ** 20;
 /** Nobody waits longer: a stream that says nothing for so long hangs. */
 const HANGS_AFTER_MS = 60_000;
 
 export async function killUnderLoad(weightsFile: string, kills: number): Promise<KillReport> {
-  const atelier = await startAtelier(`engine: { weights: "${weightsFile}", contextTokens: 2048 }\n`);
+  const atelier = await startAtelier(
+    `engine: { weights: "${weightsFile}", contextTokens: 2048, cache: { maxBytes: ${CACHE_BYTES} } }\n`,
+  );
   try {
-    const before = (await timedStream(atelier, ask('Say something about rivers.', 24, 0))).text;
+    const before = await answersBehindPrefixes(atelier);
     let isOver = false;
     let calls = 0;
     let completed = 0;
@@ -36,9 +49,8 @@ export async function killUnderLoad(weightsFile: string, kills: number): Promise
       while (!isOver) {
         const index = calls++;
         const signal = AbortSignal.timeout(HANGS_AFTER_MS);
-        const { error, outputTokens } = await timedStream(atelier, ask(`Call ${index}: tell me a story.`, 40, 0.7), {
-          signal,
-        });
+        const text = `${prefixText(index % PREFIXES)} Call ${index}: tell me a story.`;
+        const { error, outputTokens } = await timedStream(atelier, ask(text, 40, 0.7), { signal });
         if (signal.aborted) wrong.push(`call ${index} hung`);
         else if (error === undefined && outputTokens !== undefined) completed++;
         else if (error?.includes('"error"') || error?.includes('"code"')) failed++;
@@ -48,14 +60,19 @@ export async function killUnderLoad(weightsFile: string, kills: number): Promise
     const clients = Array.from({ length: CLIENTS }, client);
     for (let kill = 0; kill < kills; kill++) {
       const processId = await servingEngine(atelier);
-      await new Promise((resolve) => setTimeout(resolve, 20 + ((kill * 137) % 600)));
+      await new Promise((resolve) => setTimeout(resolve, 20 + ((kill * 137) % 1_500)));
       process.kill(processId, 'SIGKILL');
       await untilGone(atelier, processId);
     }
     await servingEngine(atelier);
     isOver = true;
     await Promise.all(clients);
-    const after = (await timedStream(atelier, ask('Say something about rivers.', 24, 0))).text;
+    // Nothing of them is warm in the child that answers now: all it finds, it finds in files.
+    process.kill(await servingEngine(atelier), 'SIGKILL');
+    await servingEngine(atelier);
+    const after = await answersBehindPrefixes(atelier);
+    const { items } = await atelier.admin<CacheView>('/admin/cache');
+    const totals = items[0]?.totals;
     return {
       kills,
       calls,
@@ -63,16 +80,54 @@ export async function killUnderLoad(weightsFile: string, kills: number): Promise
       failed,
       wrong,
       restarts: await atelier.metric('atelier_engine_restarts'),
-      receipts: atelier.receipts().length,
-      saysTheSame: before === after && before !== '',
+      receipts: await settledReceipts(atelier),
+      saysTheSame: before.texts.every((text, index) => text !== '' && text === after.texts[index]),
+      foundTokens: after.cachedTokens,
+      askedTokens: after.promptTokens,
+      entries: totals?.entries ?? 0,
+      isWithinCap: totals !== undefined && totals.bytes <= CACHE_BYTES,
     };
   } finally {
     await atelier.stop();
   }
 }
 
+function prefixText(prefix: number): string {
+  const lines = Array.from(
+    { length: 40 },
+    (_, i) => `Item ${i} of list ${prefix} costs ${(i * 7 + prefix) % 97} coins.`,
+  );
+  return `List ${prefix}. ${lines.join(' ')}`;
+}
+
+/** Asked one at a time: beside others, numbers round otherwise. */
+async function answersBehindPrefixes(
+  atelier: Atelier,
+): Promise<{ readonly texts: readonly string[]; readonly cachedTokens: number; readonly promptTokens: number }> {
+  const texts: string[] = [];
+  let cachedTokens = 0;
+  let promptTokens = 0;
+  for (let prefix = 0; prefix < PREFIXES; prefix++) {
+    const answer = await timedStream(atelier, ask(`${prefixText(prefix)} What is this?`, 16, 0));
+    texts.push(answer.text);
+    cachedTokens += answer.cachedTokens ?? 0;
+    promptTokens += answer.promptTokens ?? 0;
+  }
+  return { texts, cachedTokens, promptTokens };
+}
+
+/** How many there are once no more come: they are written behind the answers. */
+async function settledReceipts(atelier: Atelier): Promise<number> {
+  for (let count = -1; ; ) {
+    const now = atelier.receipts().length;
+    if (now === count) return now;
+    count = now;
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  }
+}
+
 function ask(content: string, tokens: number, temperature: number): object {
-  return { model: 'qwen3-vl-plus', messages: [{ role: 'user', content }], max_tokens: tokens, temperature };
+  return { model: 'qwen-plus', messages: [{ role: 'user', content }], max_tokens: tokens, temperature };
 }
 
 type Atelier = Awaited<ReturnType<typeof startAtelier>>;

@@ -8,6 +8,9 @@ export interface TimedStream {
   /** Undefined where the stream ended well. */
   readonly error: string | undefined;
   readonly outputTokens: number | undefined;
+  readonly promptTokens: number | undefined;
+  /** Of the prompt: what had not to be computed. */
+  readonly cachedTokens: number | undefined;
 }
 
 /** Reads a call to its end, or until the signal aborts. `onPiece` hears how many there were. */
@@ -20,11 +23,14 @@ export async function timedStream(
   let text = '';
   let error: string | undefined;
   let outputTokens: number | undefined;
+  let promptTokens: number | undefined;
+  let cachedTokens: number | undefined;
   let hasEnded = false;
   try {
     const streamed = { ...body, stream: true, stream_options: { include_usage: true } };
     const response = await atelier.post(streamed, options.signal);
-    if (response.status !== 200) return { pieceMs, text, error: await response.text(), outputTokens };
+    if (response.status !== 200)
+      return { pieceMs, text, error: await response.text(), outputTokens, promptTokens, cachedTokens };
     for await (const data of framesOf(response)) {
       if (data === '[DONE]') {
         hasEnded = true;
@@ -33,6 +39,8 @@ export async function timedStream(
       const chunk = JSON.parse(data) as Chunk;
       if (chunk.error) error = JSON.stringify(chunk.error);
       outputTokens = chunk.usage?.completion_tokens ?? outputTokens;
+      promptTokens = chunk.usage?.prompt_tokens ?? promptTokens;
+      cachedTokens = chunk.usage?.prompt_tokens_details?.cached_tokens ?? cachedTokens;
       const piece = chunk.choices?.[0]?.delta?.content ?? '';
       if (piece === '') continue;
       text += piece;
@@ -41,12 +49,17 @@ export async function timedStream(
   } catch (thrown) {
     if (!options.signal?.aborted) error = String(thrown);
   }
-  return { pieceMs, text, error: error ?? (hasEnded || options.signal?.aborted ? undefined : 'cut off'), outputTokens };
+  error ??= hasEnded || options.signal?.aborted ? undefined : 'cut off';
+  return { pieceMs, text, error, outputTokens, promptTokens, cachedTokens };
 }
 
 interface Chunk {
   readonly error?: unknown;
-  readonly usage?: { readonly completion_tokens: number } | null;
+  readonly usage?: {
+    readonly prompt_tokens: number;
+    readonly completion_tokens: number;
+    readonly prompt_tokens_details?: { readonly cached_tokens?: number };
+  } | null;
   readonly choices?: readonly { readonly delta?: { readonly content?: string | null } }[];
 }
 

@@ -7,7 +7,7 @@
  * asked, a call is made as if it had been required. It costs the few tokens until then, on a prompt that is warm for
  * what follows. What a call's beginning says is not counted, as forced text is not (docs/decisions/0003).
  *
- * Whether the function that was named fits at all is asked after that (`fit-check.ts`).
+ * Whether the function that was named fits at all is measured after that (`fit-check.ts`).
  *
  * The same weights, shown the result of a call, make that very call again, and a client that runs it never gets an
  * answer. So behind a result the deciding goes on through the arguments, at temperature 0 too, and a call that was just
@@ -62,7 +62,7 @@ export function answeredCallsOf(turns: readonly Turn[]): readonly AnsweredCall[]
 
 /**
  * The plan that decides for `plan`; undefined where there is nothing to decide or the model decides well by itself.
- * `isAsked`: whether the function fits will be asked about, so its name is wanted at temperature 0, too.
+ * `isAsked`: whether the function fits will be measured, so its name is wanted at temperature 0, too.
  */
 export function decisionPlanOf(
   plan: DecodePlan,

@@ -1,20 +1,25 @@
 import { describe, expect, it } from 'vitest';
-import type { TokenLogprob } from '../../core/events.ts';
 import type { GenerationRequest, Turn } from '../../core/generation.ts';
-import { decodePlanOf } from './decode-plan.ts';
 import type { Job, JobMessage } from './engine-client.ts';
-import { firstTokenOf, fitQuestions, leastFitOf } from './fit-check.ts';
+import type { DecodePlan } from './engine-protocol.ts';
+import { type Fit, FitCheck, isFit, leastFitOf } from './fit-check.ts';
 import { Mailbox } from './mailbox.ts';
 import { ask, collect, contextOf, fakeBackend, planInputOf, WEATHER } from './testing/harness.ts';
 
 const CODER = 'qwen2.5-coder-0.5b-instruct';
 
-function leastFit(request: GenerationRequest, name = CODER): number | undefined {
+function leastFit(request: GenerationRequest, name = CODER): Fit | undefined {
   return leastFitOf(request, planInputOf(request), name);
 }
 
 const asked = (overrides: Parameters<typeof ask>[1] = {}) => ask('Is it cold?', { tools: [WEATHER], ...overrides });
 const user = (text: string): Turn => ({ role: 'user', parts: [{ type: 'text', text }] });
+const jobOf = (...messages: JobMessage[]): Job => {
+  const mailbox = new Mailbox<JobMessage>();
+  for (const message of messages) mailbox.push(message);
+  mailbox.close();
+  return { messages: mailbox, cancel: () => {} };
+};
 const CALL: Turn = {
   role: 'assistant',
   parts: [{ type: 'tool-call', callId: 'c', name: WEATHER.name, inputText: '{}', executedBy: 'client' }],
@@ -22,7 +27,7 @@ const CALL: Turn = {
 
 describe('whether a function fits', () => {
   it('is asked of weights whose bias was measured, at the first step of a plain request', () => {
-    expect(leastFit(asked())).toBeGreaterThan(0);
+    expect(leastFit(asked())?.whole).toBeGreaterThan(0);
     expect(leastFit(asked(), 'some-other-7b')).toBeUndefined();
     expect(leastFit(asked({ turns: [user('a'), CALL, user('b')] }))).toBeUndefined();
     expect(leastFit(asked({ turns: [user('a'), { role: 'assistant', parts: [] }, user('b')] }))).toBeUndefined();
@@ -35,41 +40,108 @@ describe('whether a function fits', () => {
     const input = planInputOf(asked(), { chatTemplate, spelling: 'hermes' });
     expect(leastFitOf(asked(), input, CODER)).toBeUndefined();
   });
+});
 
-  it('is asked in prompts of their own, about one function, with one token each', () => {
-    const request = asked({ sampling: { temperature: 0.9, seed: 3 } });
-    const input = planInputOf(request);
-    const questions = fitQuestions(request, input, decodePlanOf(input), WEATHER.name);
-    expect(questions).toHaveLength(3);
-    for (const { plan } of questions) {
-      expect(plan).toMatchObject({ stages: [{ maxTokens: 1 }], sampling: { temperature: 0 }, choices: 1 });
+describe('how well a function fits', () => {
+  /** A job that says tokens with these log probabilities, and ends. The first is the name. */
+  const saying = (...logprobs: readonly number[]): Job =>
+    jobOf(
+      { type: 'accepted', jobId: 'j', promptTokens: 1, cachedTokens: 0 },
+      ...logprobs.map((logprob, index): JobMessage => {
+        const token = index === 0 ? ` ${WEATHER.name}:` : ' x';
+        return {
+          type: 'step-item',
+          item: {
+            jobId: 'j',
+            choice: 0,
+            counts: { output: index + 1, reasoning: 0 },
+            pieces: [{ type: 'text', text: token, logprobs: [{ token, bytes: [], logprob, top: [] }] }],
+          },
+        };
+      }),
+      { type: 'choice-end', jobId: 'j', choice: 0, reason: 'stop', counts: { output: logprobs.length, reasoning: 0 } },
+    );
+  const look = async (jobs: Job[], request = asked(), check = new FitCheck(), name = WEATHER.name) => {
+    const plans: DecodePlan[] = [];
+    const start = (plan: DecodePlan): Job => {
+      plans.push(plan);
+      return jobs.shift() ?? jobOf();
+    };
+    const fit = await check.fitOf(name, request, planInputOf(request), start, new AbortController().signal);
+    return { fit, plans, texts: plans.map(({ prompt }) => prompt.map(({ text }) => text).join('')) };
+  };
+
+  it('is the share of the surprise that the request takes away, of the name and of all that is told', async () => {
+    const halves = (await look([saying(-1, -15), saying(-4, -16)])).fit;
+    expect(halves?.name).toBeCloseTo(0.75);
+    expect(halves?.whole).toBeCloseTo(0.2);
+    expect((await look([saying(-20, -1), saying(-20, -1)])).fit).toEqual({ name: 0, whole: 0 });
+    expect((await look([saying(-30), saying(-20)])).fit?.name).toBeCloseTo(-0.5);
+    expect((await look([saying(-1), saying(0)])).fit).toEqual({ name: 0, whole: 0 });
+  });
+
+  it('is enough when either the name or all of it is explained', () => {
+    const least = { name: 0.5, whole: 0.3 };
+    expect(isFit({ name: 0.5, whole: -1 }, least)).toBe(true);
+    expect(isFit({ name: -1, whole: 0.3 }, least)).toBe(true);
+    expect(isFit({ name: 0.49, whole: 0.29 }, least)).toBe(false);
+  });
+
+  it.each([
+    ['query', 'string', true],
+    ['file_path', 'string', true],
+    ['limit', 'integer', false],
+    ['city', 'string', false],
+  ])('is not told of a function that must be told a %s of type %s: %s', async (name, type, isFree) => {
+    const inputSchema = { type: 'object', properties: { [name]: { type } }, required: [name] };
+    const request = asked({ tools: [{ ...WEATHER, inputSchema }] });
+    expect((await look([saying(-1), saying(-2)], request)).fit === undefined).toBe(isFree);
+    const optional = asked({ tools: [{ ...WEATHER, inputSchema: { ...inputSchema, required: [] } }] });
+    expect((await look([saying(-1), saying(-2)], optional)).fit).toBeDefined();
+  });
+
+  it('is looked at with and without the request, and without it only once for a function', async () => {
+    const check = new FitCheck();
+    const first = await look([saying(-1), saying(-4)], asked({ sampling: { temperature: 0.9, seed: 3 } }), check);
+    expect(first.texts).toHaveLength(2);
+    expect(first.texts[0]).toMatch(/Request: Is it cold\?\nFunction:$/);
+    expect(first.texts[1]).toMatch(/Request: Hello, how are you\?\nFunction:$/);
+    for (const plan of first.plans) {
+      expect(plan).toMatchObject({ sampling: { temperature: 0 }, choices: 1, logprobs: { top: 0 } });
+      expect(plan.stages).toHaveLength(1);
       expect(plan.stages[0]?.calls).toBeUndefined();
-      const text = plan.prompt.map((segment) => segment.text).join('');
-      expect(text).toContain('Is it cold?');
-      expect(text).toContain(WEATHER.description);
+      expect(plan.stages[0]?.grammar).toBe(`root ::= " ${WEATHER.name}: ${WEATHER.description?.replace(/\.$/, '')}"`);
     }
-    expect(fitQuestions(request, input, decodePlanOf(input), 'nobody')).toEqual([]);
+    const second = await look([saying(-3)], asked(), check);
+    expect(second.texts).toHaveLength(1);
+    expect(second.fit?.name).toBeCloseTo(0.25);
   });
 
-  it('is told by how much one word is favoured over the other, however it is written', () => {
-    const request = asked();
-    const input = planInputOf(request);
-    const [first] = fitQuestions(request, input, decodePlanOf(input), WEATHER.name);
-    const token = (text: string, share: number) => ({ token: text, bytes: [], logprob: Math.log(share) });
-    const seen = (...top: TokenLogprob['top']): TokenLogprob => ({ ...token('x', 0.1), top });
-    const even = seen(token('Yes', 0.2), token(' yes', 0.1), token('No', 0.3));
-    expect(first?.oddsOf(even)).toBeCloseTo(0);
-    expect(first?.oddsOf(seen(token('No', 0.9)))).toBeLessThan(-5);
-    expect(first?.oddsOf(undefined)).toBe(Number.POSITIVE_INFINITY);
+  it.each([
+    ['Books a table. Also cancels one.', 'Books a table'],
+    ['Version 1.5 of it', 'Version 1.5 of it'],
+    ['查询天气。也查温度。', '查询天气'],
+    ['One line\nand more', 'One line'],
+    [`Says "${'word '.repeat(30)}"`, `Says \\"${'word '.repeat(10).trimEnd()}`],
+    [undefined, ''],
+  ])('tells the function by its name and the beginning of %j', async (description, told) => {
+    const request = asked({ tools: [{ ...WEATHER, description }] });
+    const { plans } = await look([saying(-1), saying(-2)], request);
+    expect(plans[0]?.stages[0]?.grammar).toBe(`root ::= " ${WEATHER.name}: ${told}"`.replace(': "', ':"'));
   });
 
-  it('shows a long request by its beginning and its end', () => {
+  it('is not known when no job, no probability or no such function is there', async () => {
+    expect((await look([])).fit).toBeUndefined();
+    expect((await look([saying(), saying(-1)])).fit).toBeUndefined();
+    expect((await look([saying(-1), jobOf({ type: 'failed', jobId: 'j', message: 'x' })])).fit).toBeUndefined();
+    expect(await look([saying(-1)], asked(), new FitCheck(), 'nobody')).toMatchObject({ fit: undefined, plans: [] });
+  });
+
+  it('shows a long request by its beginning and its end', async () => {
     const request = ask(`begin ${'x '.repeat(2_000)}end`, { tools: [WEATHER] });
-    const input = planInputOf(request);
-    const [first] = fitQuestions(request, input, decodePlanOf(input), WEATHER.name);
-    const text = first?.plan.prompt.map((segment) => segment.text).join('') ?? '';
-    expect(text).toMatch(/begin x .*… .*x end/);
-    expect(text.length).toBeLessThan(2_000);
+    const { texts } = await look([saying(-1), saying(-2)], request);
+    expect(texts[0]).toMatch(/begin x .*… .*x end/);
+    expect(texts[0]?.length).toBeLessThan(2_000);
   });
 });
 
@@ -84,31 +156,4 @@ it('lets a call stand where the engine tells no probabilities, and frees its pla
     expect(events.map(({ type }) => type)).toContain('tool-input-start');
   }
   await backend.close();
-});
-
-describe('the first token of a job', () => {
-  const jobOf = (...messages: JobMessage[]): Job => {
-    const mailbox = new Mailbox<JobMessage>();
-    for (const message of messages) mailbox.push(message);
-    mailbox.close();
-    return { messages: mailbox, cancel: () => {} };
-  };
-
-  it('is that of its first text; none when it failed or was given up', async () => {
-    const logprob: TokenLogprob = { token: 'Yes', bytes: [], logprob: -1, top: [] };
-    const step: JobMessage = {
-      type: 'step-item',
-      item: {
-        jobId: 'j',
-        choice: 0,
-        counts: { output: 1, reasoning: 0 },
-        pieces: [{ type: 'text', text: 'Yes', logprobs: [logprob] }],
-      },
-    };
-    expect(await firstTokenOf(jobOf({ type: 'accepted', jobId: 'j', promptTokens: 1, cachedTokens: 0 }, step))).toBe(
-      logprob,
-    );
-    expect(await firstTokenOf(jobOf({ type: 'failed', jobId: 'j', message: 'x' }, step))).toBeUndefined();
-    expect(await firstTokenOf(jobOf())).toBeUndefined();
-  });
 });

@@ -1,170 +1,219 @@
 /**
- * Whether a function fits a request is asked before a call to it is passed on, for small weights that were not trained
- * to decide it: once functions are in their prompt, such weights call for nearly everything.
+ * Whether a function fits a request is looked at before a call to it is passed on, for small weights that were not
+ * trained to decide it: once functions are in their prompt, such weights call for nearly everything.
  *
- * The weights themselves are asked, three short questions apart from the conversation, and only how much they favour
- * one answer over the other counts (docs/decisions/0019). It costs three prompts of some hundred tokens and one token
- * each, and only where a call is about to be made; none of it is counted, as forced text is not.
+ * They are not asked, since what they say of themselves is worth little; it is measured how much the request tells them
+ * of the function. In a list of requests and the functions that answer them, a fitting request makes the function's name
+ * and description far likelier than no request does; of what there is to guess of the function, it must explain a share
+ * that was measured for the weights (docs/decisions/0019).
+ *
+ * It costs one prompt of some 150 tokens and the 10 to 25 tokens of the function, twice for a function that is new, and
+ * only where a call is about to be made. None of it is counted, as forced text is not.
  */
-import type { TokenLogprob } from '../../core/events.ts';
 import { type ContentPart, type FunctionTool, functionTools, type GenerationRequest } from '../../core/generation.ts';
+import { literal, printExpression } from './constraints/grammar-expression.ts';
+import { isJsonObject } from './constraints/schema-part.ts';
 import type { PlanInput } from './decode-plan.ts';
 import type { Job } from './engine-client.ts';
-import type { DecodePlan } from './engine-protocol.ts';
+import type { DecodePlan, EngineSampling } from './engine-protocol.ts';
+import { plainSegments } from './raw-prompt.ts';
 import { isTrained, parametersOf } from './tool-prompt.ts';
 
-/** A question, and the words that speak for and against a fit. */
-interface Question {
-  readonly systemText: string;
-  readonly text: string;
-  readonly yes: string;
-  readonly no: string;
+/** The share of a function that a request explains: 1 all of it, 0 no more than another request, less than that little. */
+export interface Fit {
+  /** Of the name alone. */
+  readonly name: number;
+  /** Of name and description. */
+  readonly whole: number;
 }
 
-/** Least sum of the three log odds at which a function fits, by weights: each has a bias of its own, so each is measured. */
-const LEAST_FIT: readonly { readonly weights: RegExp; readonly least: number }[] = [
-  { weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i, least: 0.35 },
+/**
+ * What a request has to explain at least, by weights. One of the two is enough: a name may say nothing (`fn_17`), and a
+ * description may be in another language.
+ */
+const LEAST_FIT: readonly (Fit & { readonly weights: RegExp })[] = [
+  { weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i, name: 0.3, whole: 0.15 },
+  { weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b1\.5b/i, name: 0.5, whole: 0.3 },
 ];
+
+/** A function that has to be told one of these answers what no name can tell. */
+const FREE_TEXTS =
+  /^(q|query|queries|question|search(_?(term|query))?|keywords?|sql|command|cmd|code|script|expression|formula|prompt|text|input|(file_?)?path|file|filename|ur[il])$/i;
 
 /** A program that brings this many is an agent: its calls are steps on a way, and no single one is what was asked for. */
 const MAX_FUNCTIONS = 12;
 /** A request is told by its beginning and its end. */
 const MAX_REQUEST_CHARACTERS = 1_200;
-/** Log odds of a word that is not among the likeliest. */
-const UNLIKELY = -12;
-const TOP_WORDS = 20;
+/** A function is told by its name and the beginning of its description; more tells no more. */
+const MAX_DESCRIPTION_CHARACTERS = 60;
+/** Far more than its tokens are. */
+const MAX_FUNCTION_TOKENS = 96;
+/** Functions whose surprise without a request is remembered. */
+const MAX_REMEMBERED = 1_000;
 
-/** Where the weights have to be asked, how sure they must be; undefined where nobody asks. */
-export function leastFitOf(request: GenerationRequest, input: PlanInput, displayName: string): number | undefined {
+const EXAMPLES: readonly { readonly request: string; readonly told: string }[] = [
+  {
+    request: 'Which trains leave Lyon for Paris after 6 pm?',
+    told: 'find_trains: Lists the trains between two stations.',
+  },
+  {
+    request: 'My loan is 9000 at 4% over 3 years. What do I pay a month?',
+    told: 'loan_payment: The monthly payment of a loan.',
+  },
+  {
+    request: 'Remind me to call Ann tomorrow at nine.',
+    told: 'create_reminder: Reminds the user of something at a given time.',
+  },
+];
+/** A request that no function answers. */
+const OTHER_REQUEST = 'Hello, how are you?';
+
+/** Only one text is possible; what it is made by says nothing. */
+const SAMPLING: EngineSampling = {
+  temperature: 0,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  seed: 0,
+  logitBias: [],
+};
+
+/** What has to be explained where it has to be looked at; undefined where nobody looks. */
+export function leastFitOf(request: GenerationRequest, input: PlanInput, displayName: string): Fit | undefined {
   const tools = functionTools(request);
   const isFirstStep = !request.turns.some((turn) => turn.parts.some((part) => part.type === 'tool-call'));
   if (tools.length > MAX_FUNCTIONS || !isFirstStep || request.turns.at(-1)?.role !== 'user') return undefined;
   // With a second user turn the last one may only answer a question, and says nothing by itself.
   if (request.turns.filter(({ role }) => role === 'user').length > 1) return undefined;
   if (isTrained(input.spelling, input.template.traits)) return undefined;
-  return LEAST_FIT.find(({ weights }) => weights.test(displayName) || weights.test(input.facts.name))?.least;
+  return LEAST_FIT.find(({ weights }) => weights.test(displayName) || weights.test(input.facts.name));
 }
 
-/** A job that asks, and how to read what it says first. */
-export interface FitQuestion {
-  readonly plan: DecodePlan;
-  readonly oddsOf: (first: TokenLogprob | undefined) => number;
-}
+/** How unlikely a function is, as negative log probabilities. */
+type Surprise = Fit;
 
-/** Asks one after the other, so that one place in the queue is enough; gives the sum of the log odds. */
-export async function fitOdds(
-  questions: readonly FitQuestion[],
-  start: (plan: DecodePlan) => Job,
-  signal: AbortSignal,
-): Promise<number> {
-  let odds = 0;
-  for (const question of questions) {
-    if (signal.aborted) break;
-    const job = start(question.plan);
-    odds += question.oddsOf(await firstTokenOf(job));
-    job.cancel();
+/** Of one set of weights. */
+export class FitCheck {
+  /** Surprises behind the request that no function answers, by what is told of the function. */
+  readonly #elsewhere = new Map<string, Surprise>();
+
+  /**
+   * Undefined when nobody can tell: an engine gives no probabilities, or the function takes a text that may be about
+   * anything. Jobs run one after the other, so that one place in the queue is enough.
+   */
+  async fitOf(
+    name: string,
+    request: GenerationRequest,
+    input: PlanInput,
+    start: (plan: DecodePlan) => Job,
+    signal: AbortSignal,
+  ): Promise<Fit | undefined> {
+    const tool = functionTools(request).find((each) => each.name === name);
+    if (!tool || takesFreeText(tool) || signal.aborted) return undefined;
+    const told = toldOf(tool);
+    const surpriseAt = (text: string): Promise<Surprise | undefined> =>
+      surpriseOf(start(planOf(text, told, input)), nameIn(tool).length);
+    const here = await surpriseAt(requestText(request));
+    if (here === undefined || signal.aborted) return undefined;
+    const elsewhere = this.#elsewhere.get(told) ?? (await surpriseAt(OTHER_REQUEST));
+    if (elsewhere === undefined) return undefined;
+    if (this.#elsewhere.size >= MAX_REMEMBERED) this.#elsewhere.clear();
+    this.#elsewhere.set(told, elsewhere);
+    return { name: shareOf(here.name, elsewhere.name), whole: shareOf(here.whole, elsewhere.whole) };
   }
-  return odds;
 }
 
-/** The questions about one function. */
-export function fitQuestions(
-  request: GenerationRequest,
-  input: PlanInput,
-  plan: DecodePlan,
-  name: string,
-): readonly FitQuestion[] {
-  const tool = functionTools(request).find((each) => each.name === name);
-  if (!tool) return [];
-  return questionsAbout(tool, requestText(request)).map((question) => ({
-    plan: planOf(question, input, plan),
-    oddsOf: (first) => oddsOf(first, question),
-  }));
+export function isFit(fit: Fit, least: Fit): boolean {
+  return fit.name >= least.name || fit.whole >= least.whole;
 }
 
-/** Reads the first token of a job that asks; undefined when it gave none. */
-export async function firstTokenOf(job: Job): Promise<TokenLogprob | undefined> {
+function takesFreeText(tool: FunctionTool): boolean {
+  const { properties, required } = parametersOf(tool);
+  if (!isJsonObject(properties) || !Array.isArray(required)) return false;
+  return Object.entries(properties).some(([name, schema]) => {
+    const isText = isJsonObject(schema) && schema.type === 'string' && schema.enum === undefined;
+    return isText && required.includes(name) && FREE_TEXTS.test(name);
+  });
+}
+
+function shareOf(here: number, elsewhere: number): number {
+  return elsewhere > 0 ? 1 - here / elsewhere : 0;
+}
+
+/** Reads a job to the end of its text. Undefined when it was not made to its end, or nothing tells of it. */
+async function surpriseOf(job: Job, nameLength: number): Promise<Surprise | undefined> {
+  let characters = 0;
+  let name = 0;
+  let whole = 0;
   for (;;) {
     const messages = await job.messages.take();
     if (!messages) return undefined;
     for (const message of messages) {
-      if (message.type === 'step-item') {
-        for (const piece of message.item.pieces) {
-          const [first] = piece.type === 'text' ? (piece.logprobs ?? []) : [];
-          if (first) return first;
-        }
-      } else if (message.type !== 'accepted' && message.type !== 'choice-end') return undefined;
+      switch (message.type) {
+        case 'accepted':
+          break;
+        case 'step-item':
+          for (const piece of message.item.pieces) {
+            if (piece.type !== 'text') continue;
+            for (const { token, logprob } of piece.logprobs ?? []) {
+              if (characters < nameLength) name -= logprob;
+              whole -= logprob;
+              characters += token.length;
+            }
+          }
+          break;
+        case 'choice-end':
+          job.cancel();
+          return characters === 0 ? undefined : { name, whole };
+        case 'refused':
+        case 'done':
+        case 'failed':
+        case 'lost':
+          return undefined;
+        default:
+          message satisfies never;
+      }
     }
   }
 }
 
-function questionsAbout(tool: FunctionTool, request: string): readonly Question[] {
-  const { properties } = parametersOf(tool);
-  const keys = typeof properties === 'object' && properties !== null ? Object.keys(properties).join(', ') : '';
-  const told = `${tool.name}: ${tool.description ?? ''}`;
-  return [
-    {
-      systemText: 'You are a helpful assistant.',
-      text: `Functions:\n- ${told} Parameters: ${keys}\n\nRequest: ${request}\n\nCan this request be answered by calling one of these functions? Answer Yes or No.`,
-      yes: 'yes',
-      no: 'no',
-    },
-    {
-      systemText: 'You decide whether a function fits a request.',
-      text: `Function:\n- ${told}\n\nRequest: ${request}\n\nDoes the function do exactly what the request asks for? Answer Yes or No.`,
-      yes: 'yes',
-      no: 'no',
-    },
-    {
-      systemText: 'You match requests with functions.',
-      text: `Request: ${request}\n\nWhich function fits?\nA. None of these: another function is needed.\nB. ${told}\n\nAnswer with one letter.`,
-      yes: 'b',
-      no: 'a',
-    },
-  ];
+function nameIn({ name }: FunctionTool): string {
+  return ` ${name}:`;
 }
 
-function planOf(question: Question, { template }: PlanInput, plan: DecodePlan): DecodePlan {
-  const { segments } = template.prompt({
-    messages: [
-      { role: 'system', content: question.systemText },
-      { role: 'user', content: question.text },
-    ],
-    tools: [],
-    isThinking: false,
-    answerPrefix: '',
-    spellCalls: undefined,
-  });
+/** ` name: Beginning of its description`. */
+function toldOf(tool: FunctionTool): string {
+  const sentence = /^[^\n]*?(?=\.(?:\s|$)|。|\n|$)/.exec(tool.description?.trim() ?? '')?.[0] ?? '';
+  if (sentence === '') return nameIn(tool);
+  if (sentence.length <= MAX_DESCRIPTION_CHARACTERS) return `${nameIn(tool)} ${sentence}`;
+  const cut = sentence.slice(0, MAX_DESCRIPTION_CHARACTERS).toWellFormed();
+  const wordEnd = cut.lastIndexOf(' ');
+  return `${nameIn(tool)} ${wordEnd > 0 ? cut.slice(0, wordEnd) : cut}`;
+}
+
+function planOf(request: string, told: string, { cutter }: PlanInput): DecodePlan {
+  const examples = EXAMPLES.map((example) => `Request: ${example.request}\nFunction: ${example.told}\n\n`).join('');
+  const prompt = `A list of requests, each with the function that answers it.\n\n${examples}Request: ${request}\nFunction:`;
   return {
-    ...plan,
-    prompt: segments,
-    cache: undefined,
-    maxPromptTokens: undefined,
-    stages: [{ kind: 'answer', opening: '', maxTokens: 1 }],
+    prompt: plainSegments(prompt, cutter),
+    stages: [
+      {
+        kind: 'answer',
+        opening: '',
+        maxTokens: MAX_FUNCTION_TOKENS,
+        grammar: `root ::= ${printExpression(literal(told))}`,
+        isProse: true,
+      },
+    ],
     choices: 1,
-    sampling: {
-      ...plan.sampling,
-      temperature: 0,
-      logitBias: [],
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      repetitionPenalty: 1,
-    },
+    sampling: SAMPLING,
     stopTexts: [],
     stopTokens: [],
-    maxTotalTokens: undefined,
-    logprobs: { top: TOP_WORDS },
+    logprobs: { top: 0 },
   };
-}
-
-function oddsOf(first: TokenLogprob | undefined, { yes, no }: Question): number {
-  // An engine that tells no probabilities cannot be asked, and a call it decided on stands.
-  if (!first || first.top.length === 0) return Number.POSITIVE_INFINITY;
-  const of = (word: string): number => {
-    const alike = first.top.filter(({ token }) => token.trim().toLowerCase() === word);
-    return alike.length === 0 ? UNLIKELY : Math.log(alike.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0));
-  };
-  return of(yes) - of(no);
 }
 
 function requestText(request: GenerationRequest): string {

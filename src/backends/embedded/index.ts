@@ -11,7 +11,7 @@ import { decodePlanOf, type PlanInput, promptFor } from './decode-plan.ts';
 import { EngineClient, type EngineState, type Job } from './engine-client.ts';
 import type { DecodePlan, EngineOptions, WeightsFacts } from './engine-protocol.ts';
 import { JobEvents } from './events.ts';
-import { fitOdds, fitQuestions, leastFitOf } from './fit-check.ts';
+import { FitCheck, isFit, leastFitOf } from './fit-check.ts';
 import type { Fleet, FleetEntry } from './fleet.ts';
 import { plainSegments } from './raw-prompt.ts';
 import { MAX_SEED } from './sampling.ts';
@@ -111,6 +111,7 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
     if (!client.facts) throw new StudioError('overloaded');
     return client.facts;
   };
+  const fitCheck = new FitCheck();
   let loaded: Loaded | undefined;
   /** The weights stay the same when the child is replaced, so this is worked out once. */
   const loadedFor = (facts: WeightsFacts): Loaded => {
@@ -134,11 +135,7 @@ export function createEmbeddedBackend(options: EmbeddedOptions): EmbeddedBackend
       images: options.engine.llamaServer?.projectorFile !== undefined,
     },
     generate: (request, context) =>
-      generate(
-        { client, planInput, refuse, onAdmitted: options.onAdmitted, weightsName: options.weightsName },
-        request,
-        context,
-      ),
+      generate({ client, planInput, refuse, onAdmitted: options.onAdmitted, weightsName, fitCheck }, request, context),
     health: () => {
       const { phase, detail } = client.state();
       return { isReady: phase === 'ready' || phase === 'idle', detail };
@@ -209,6 +206,7 @@ interface Engine {
   readonly refuse: () => void;
   readonly onAdmitted: EmbeddedOptions['onAdmitted'];
   readonly weightsName: string;
+  readonly fitCheck: FitCheck;
 }
 
 async function* generate(engine: Engine, request: GenerationRequest, context: CallContext): GenerationStream {
@@ -250,8 +248,9 @@ async function* generate(engine: Engine, request: GenerationRequest, context: Ca
             job = place.start(asking);
             return job;
           };
-          const questions = fitQuestions(request, input, plan, decision.name);
-          isMisfit = (await fitOdds(questions, ask, signal)) < leastFit;
+          // An engine that tells no probabilities cannot be asked, and a call it decided on stands.
+          const fit = await engine.fitCheck.fitOf(decision.name, request, input, ask, signal);
+          isMisfit = fit !== undefined && !isFit(fit, leastFit);
         }
         if (decision && !signal.aborted) {
           const decisionMs = context.clock.monotonic() - startedAtMs;
