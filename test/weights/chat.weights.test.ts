@@ -163,6 +163,22 @@ describe.skipIf(!hasWeights).each(ENGINES)('Qwen2.5-Coder-0.5B behind Chat Compl
     expect(completion.choices[0]?.finish_reason).toBe('tool_calls');
   });
 
+  it.each([
+    ['a code block that is JSON', 'Show a JSON object with the keys name and age in a code block.', /\{.*name.*\}/s],
+    ['code', 'Write a Python function that parses a JSON call with a name and arguments.', /def /],
+    ['small talk', 'Hello, how are you today?', /./],
+  ])('answers in text what no function fits: %s', async (_, question, expected) => {
+    const completion = await client.chat.completions.create({
+      model: 'qwen-plus',
+      messages: ask(question),
+      tools: [WEATHER],
+      temperature: 0,
+      max_tokens: 80,
+    });
+    expect(completion.choices[0]?.message.tool_calls).toBeUndefined();
+    expect(completion.choices[0]?.message.content).toMatch(expected);
+  });
+
   it('answers from a tool result', async () => {
     const completion = await client.chat.completions.create({
       model: 'qwen-plus',

@@ -44,28 +44,37 @@ describe('whether a function fits', () => {
 
 describe('how well a function fits', () => {
   /** A job that says tokens with these log probabilities, and ends. The first is the name. */
-  const saying = (...logprobs: readonly number[]): Job =>
-    jobOf(
-      { type: 'accepted', jobId: 'j', promptTokens: 1, cachedTokens: 0 },
-      ...logprobs.map((logprob, index): JobMessage => {
-        const token = index === 0 ? ` ${WEATHER.name}:` : ' x';
-        return {
-          type: 'step-item',
-          item: {
-            jobId: 'j',
-            choice: 0,
-            counts: { output: index + 1, reasoning: 0 },
-            pieces: [{ type: 'text', text: token, logprobs: [{ token, bytes: [], logprob, top: [] }] }],
-          },
-        };
-      }),
-      { type: 'choice-end', jobId: 'j', choice: 0, reason: 'stop', counts: { output: logprobs.length, reasoning: 0 } },
-    );
-  const look = async (jobs: Job[], request = asked(), check = new FitCheck(), name = WEATHER.name) => {
+  const saying =
+    (...logprobs: readonly number[]) =>
+    (): Job =>
+      jobOf(
+        { type: 'accepted', jobId: 'j', promptTokens: 1, cachedTokens: 0 },
+        ...logprobs.map((logprob, index): JobMessage => {
+          const token = index === 0 ? ` ${WEATHER.name}:` : ' x';
+          return {
+            type: 'step-item',
+            item: {
+              jobId: 'j',
+              choice: 0,
+              counts: { output: index + 1, reasoning: 0 },
+              pieces: [{ type: 'text', text: token, logprobs: [{ token, bytes: [], logprob, top: [] }] }],
+            },
+          };
+        }),
+        {
+          type: 'choice-end',
+          jobId: 'j',
+          choice: 0,
+          reason: 'stop',
+          counts: { output: logprobs.length, reasoning: 0 },
+        },
+      );
+  /** The jobs: behind the request, and behind the other requests; the last is repeated. */
+  const look = async (jobs: (() => Job)[], request = asked(), check = new FitCheck(), name = WEATHER.name) => {
     const plans: DecodePlan[] = [];
     const start = (plan: DecodePlan): Job => {
       plans.push(plan);
-      return jobs.shift() ?? jobOf();
+      return (jobs.length > 1 ? jobs.shift() : jobs[0])?.() ?? jobOf();
     };
     const fit = await check.fitOf(name, request, planInputOf(request), start, new AbortController().signal);
     return { fit, plans, texts: plans.map(({ prompt }) => prompt.map(({ text }) => text).join('')) };
@@ -78,6 +87,12 @@ describe('how well a function fits', () => {
     expect((await look([saying(-20, -1), saying(-20, -1)])).fit).toEqual({ name: 0, whole: 0 });
     expect((await look([saying(-30), saying(-20)])).fit?.name).toBeCloseTo(-0.5);
     expect((await look([saying(-1), saying(0)])).fit).toEqual({ name: 0, whole: 0 });
+  });
+
+  it('is told from the other request that the function is farther from', async () => {
+    const { fit } = await look([saying(-2, -2), saying(-8, -2), saying(-4, -8)]);
+    expect(fit?.name).toBeCloseTo(0.75);
+    expect(fit?.whole).toBeCloseTo(1 - 4 / 12);
   });
 
   it('is enough when either the name or all of it is explained', () => {
@@ -103,9 +118,10 @@ describe('how well a function fits', () => {
   it('is looked at with and without the request, and without it only once for a function', async () => {
     const check = new FitCheck();
     const first = await look([saying(-1), saying(-4)], asked({ sampling: { temperature: 0.9, seed: 3 } }), check);
-    expect(first.texts).toHaveLength(2);
+    expect(first.texts).toHaveLength(3);
     expect(first.texts[0]).toMatch(/Request: Is it cold\?\nFunction:$/);
     expect(first.texts[1]).toMatch(/Request: Hello, how are you\?\nFunction:$/);
+    expect(first.texts[2]).toMatch(/Request: Write a poem about the sea\.\nFunction:$/);
     for (const plan of first.plans) {
       expect(plan).toMatchObject({ sampling: { temperature: 0 }, choices: 1, logprobs: { top: 0 } });
       expect(plan.stages).toHaveLength(1);
@@ -133,8 +149,11 @@ describe('how well a function fits', () => {
   it('is not known when no job, no probability or no such function is there', async () => {
     expect((await look([])).fit).toBeUndefined();
     expect((await look([saying(), saying(-1)])).fit).toBeUndefined();
-    expect((await look([saying(-1), jobOf({ type: 'failed', jobId: 'j', message: 'x' })])).fit).toBeUndefined();
-    expect(await look([saying(-1)], asked(), new FitCheck(), 'nobody')).toMatchObject({ fit: undefined, plans: [] });
+    expect((await look([saying(-1), () => jobOf({ type: 'failed', jobId: 'j', message: 'x' })])).fit).toBeUndefined();
+    expect(await look([saying(-1)], asked(), new FitCheck(), 'nobody')).toMatchObject({
+      fit: undefined,
+      plans: [],
+    });
   });
 
   it('shows a long request by its beginning and its end', async () => {

@@ -7,7 +7,7 @@
  * and description far likelier than no request does; of what there is to guess of the function, it must explain a share
  * that was measured for the weights (docs/decisions/0019).
  *
- * It costs one prompt of some 150 tokens and the 10 to 25 tokens of the function, twice for a function that is new, and
+ * It costs one prompt of some 150 tokens and the 10 to 25 tokens of the function, three times for a function that is new, and
  * only where a call is about to be made. None of it is counted, as forced text is not.
  */
 import { type ContentPart, type FunctionTool, functionTools, type GenerationRequest } from '../../core/generation.ts';
@@ -32,7 +32,7 @@ export interface Fit {
  * description may be in another language.
  */
 const LEAST_FIT: readonly (Fit & { readonly weights: RegExp })[] = [
-  { weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i, name: 0.3, whole: 0.15 },
+  { weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i, name: 0.4, whole: 0.15 },
   { weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b1\.5b/i, name: 0.5, whole: 0.3 },
 ];
 
@@ -65,8 +65,8 @@ const EXAMPLES: readonly { readonly request: string; readonly told: string }[] =
     told: 'create_reminder: Reminds the user of something at a given time.',
   },
 ];
-/** A request that no function answers. */
-const OTHER_REQUEST = 'Hello, how are you?';
+/** Requests that no function answers. Each is near to some function by chance, so the one it is farther from counts. */
+const OTHER_REQUESTS = ['Hello, how are you?', 'Write a poem about the sea.'] as const;
 
 /** Only one text is possible; what it is made by says nothing. */
 const SAMPLING: EngineSampling = {
@@ -97,7 +97,7 @@ type Surprise = Fit;
 
 /** Of one set of weights. */
 export class FitCheck {
-  /** Surprises behind the request that no function answers, by what is told of the function. */
+  /** Surprises behind requests that no function answers, by what is told of the function. */
   readonly #elsewhere = new Map<string, Surprise>();
 
   /**
@@ -118,12 +118,23 @@ export class FitCheck {
       surpriseOf(start(planOf(text, told, input)), nameIn(tool).length);
     const here = await surpriseAt(requestText(request));
     if (here === undefined || signal.aborted) return undefined;
-    const elsewhere = this.#elsewhere.get(told) ?? (await surpriseAt(OTHER_REQUEST));
-    if (elsewhere === undefined) return undefined;
-    if (this.#elsewhere.size >= MAX_REMEMBERED) this.#elsewhere.clear();
-    this.#elsewhere.set(told, elsewhere);
+    let elsewhere = this.#elsewhere.get(told);
+    if (elsewhere === undefined) {
+      for (const other of OTHER_REQUESTS) {
+        const surprise = await surpriseAt(other);
+        if (surprise === undefined || signal.aborted) return undefined;
+        elsewhere = elsewhere ? larger(elsewhere, surprise) : surprise;
+      }
+      if (elsewhere === undefined) return undefined;
+      if (this.#elsewhere.size >= MAX_REMEMBERED) this.#elsewhere.clear();
+      this.#elsewhere.set(told, elsewhere);
+    }
     return { name: shareOf(here.name, elsewhere.name), whole: shareOf(here.whole, elsewhere.whole) };
   }
+}
+
+function larger(one: Surprise, other: Surprise): Surprise {
+  return { name: Math.max(one.name, other.name), whole: Math.max(one.whole, other.whole) };
 }
 
 export function isFit(fit: Fit, least: Fit): boolean {
