@@ -92,8 +92,11 @@ export function leastFitOf(request: GenerationRequest, input: PlanInput, display
   return LEAST_FIT.find(({ weights }) => weights.test(displayName) || weights.test(input.facts.name));
 }
 
-/** How unlikely a function is, as negative log probabilities. */
-type Surprise = Fit;
+/** How unlikely a function is: negative log probabilities, in nats. */
+interface Surprise {
+  readonly name: number;
+  readonly whole: number;
+}
 
 /** Of one set of weights. */
 export class FitCheck {
