@@ -62,8 +62,10 @@ function longText(name: string): string {
 
 async function firstTokenOf(atelier: AtelierProcess, text: string): Promise<number> {
   const startedMs = performance.now();
-  const { pieceMs } = await timedStream(atelier, ask(text, 2));
-  return (pieceMs[0] ?? Number.NaN) - startedMs;
+  const { pieceMs, error } = await timedStream(atelier, ask(text, 2));
+  if (error !== undefined) throw new Error(error);
+  // Weights that end at once have said their first token, too.
+  return (pieceMs[0] ?? performance.now()) - startedMs;
 }
 
 async function promptBeside(
