@@ -71,7 +71,9 @@ export async function killUnderLoad(weightsFile: string, kills: number): Promise
     isOver = true;
     await Promise.all(clients);
     // Nothing of them is warm in the child that answers now: all it finds, it finds in files.
-    process.kill(await servingEngine(atelier), 'SIGKILL');
+    const last = await servingEngine(atelier);
+    process.kill(last, 'SIGKILL');
+    await untilGone(atelier, last);
     await servingEngine(atelier);
     const after = await answersBehindPrefixes(atelier);
     const { items } = await atelier.admin<CacheView>('/admin/cache');
