@@ -56,7 +56,7 @@ models: { "qwen3-*": embedded/other }
     const { items } = await atelier.admin<LocalModelsView>('/admin/engines');
     return {
       loadedMs: median(loaded),
-      switchMs: Object.fromEntries([...switches].map(([model, times]) => [model, median(times)])),
+      switchMs: Object.fromEntries([...switches].map(([model, times]) => [model, Math.round(median(times))])),
       loadMs: Object.fromEntries(items.map(({ weights, loadMs }) => [weights, loadMs ?? Number.NaN])),
       mixedCalls: mixed.length,
       mixedFailures,

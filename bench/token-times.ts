@@ -44,7 +44,8 @@ export async function timedStream(
       const piece = chunk.choices?.[0]?.delta?.content ?? '';
       if (piece === '') continue;
       text += piece;
-      options.onPiece?.(pieceMs.push(performance.now()));
+      pieceMs.push(performance.now());
+      options.onPiece?.(pieceMs.length);
     }
   } catch (thrown) {
     if (!options.signal?.aborted) error = String(thrown);
