@@ -9,7 +9,7 @@ import { ask, collect, contextOf, fakeBackend, planInputOf, WEATHER } from './te
 const CODER = 'qwen2.5-coder-0.5b-instruct';
 
 function leastFit(request: GenerationRequest, name = CODER): Fit | undefined {
-  return leastFitOf(request, planInputOf(request), name);
+  return leastFitOf(planInputOf(request), name);
 }
 
 const asked = (overrides: Parameters<typeof ask>[1] = {}) => ask('Is it cold?', { tools: [WEATHER], ...overrides });
@@ -38,7 +38,7 @@ describe('whether a function fits', () => {
   it('is not asked of weights that were trained on the spelling', () => {
     const chatTemplate = "{{ '<tool_call>' }}{% for m in messages %}{{ m.content }}{% endfor %}";
     const input = planInputOf(asked(), { chatTemplate, spelling: 'hermes' });
-    expect(leastFitOf(asked(), input, CODER)).toBeUndefined();
+    expect(leastFitOf(input, CODER)).toBeUndefined();
   });
 });
 
@@ -76,7 +76,7 @@ describe('how well a function fits', () => {
       plans.push(plan);
       return (jobs.length > 1 ? jobs.shift() : jobs[0])?.() ?? jobOf();
     };
-    const fit = await check.fitOf(name, request, planInputOf(request), start, new AbortController().signal);
+    const fit = await check.fitOf(name, planInputOf(request), start, new AbortController().signal);
     return { fit, plans, texts: plans.map(({ prompt }) => prompt.map(({ text }) => text).join('')) };
   };
 
@@ -154,6 +154,12 @@ describe('how well a function fits', () => {
       fit: undefined,
       plans: [],
     });
+  });
+
+  it('leaves nothing warm for other callers', async () => {
+    const contextCache = { mode: 'implicit', namespace: 'mine', minTokens: 256, lifetimeMs: 1 } as const;
+    const { plans } = await look([saying(-1), saying(-2)], asked({ contextCache }));
+    for (const { cache } of plans) expect(cache).toEqual({ mode: 'off', namespace: 'mine' });
   });
 
   it('shows a long request by its beginning and its end', async () => {

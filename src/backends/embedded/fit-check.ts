@@ -15,8 +15,9 @@ import { literal, printExpression } from './constraints/grammar-expression.ts';
 import { isJsonObject } from './constraints/schema-part.ts';
 import type { PlanInput } from './decode-plan.ts';
 import type { Job } from './engine-client.ts';
-import type { DecodePlan, EngineSampling } from './engine-protocol.ts';
+import type { DecodePlan } from './engine-protocol.ts';
 import { plainSegments } from './raw-prompt.ts';
+import { engineSampling } from './sampling.ts';
 import { isTrained, parametersOf } from './tool-prompt.ts';
 
 /** The share of a function that a request explains: 1 all of it, 0 no more than another request, less than that little. */
@@ -68,21 +69,9 @@ const EXAMPLES: readonly { readonly request: string; readonly told: string }[] =
 /** Requests that no function answers. Each is near to some function by chance, so the one it is farther from counts. */
 const OTHER_REQUESTS = ['Hello, how are you?', 'Write a poem about the sea.'] as const;
 
-/** Only one text is possible; what it is made by says nothing. */
-const SAMPLING: EngineSampling = {
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  seed: 0,
-  logitBias: [],
-};
-
 /** What has to be explained where it has to be looked at; undefined where nobody looks. */
-export function leastFitOf(request: GenerationRequest, input: PlanInput, displayName: string): Fit | undefined {
+export function leastFitOf(input: PlanInput, displayName: string): Fit | undefined {
+  const { request } = input;
   const tools = functionTools(request);
   const isFirstStep = !request.turns.some((turn) => turn.parts.some((part) => part.type === 'tool-call'));
   if (tools.length > MAX_FUNCTIONS || !isFirstStep || request.turns.at(-1)?.role !== 'user') return undefined;
@@ -109,26 +98,25 @@ export class FitCheck {
    */
   async fitOf(
     name: string,
-    request: GenerationRequest,
     input: PlanInput,
     start: (plan: DecodePlan) => Job,
     signal: AbortSignal,
   ): Promise<Fit | undefined> {
-    const tool = functionTools(request).find((each) => each.name === name);
+    const tool = functionTools(input.request).find((each) => each.name === name);
     if (!tool || takesFreeText(tool) || signal.aborted) return undefined;
     const told = toldOf(tool);
     const surpriseAt = (text: string): Promise<Surprise | undefined> =>
       surpriseOf(start(planOf(text, told, input)), nameIn(tool).length);
-    const here = await surpriseAt(requestText(request));
+    const here = await surpriseAt(requestText(input.request));
     if (here === undefined || signal.aborted) return undefined;
     let elsewhere = this.#elsewhere.get(told);
     if (elsewhere === undefined) {
+      elsewhere = { name: 0, whole: 0 };
       for (const other of OTHER_REQUESTS) {
         const surprise = await surpriseAt(other);
         if (surprise === undefined || signal.aborted) return undefined;
-        elsewhere = elsewhere ? larger(elsewhere, surprise) : surprise;
+        elsewhere = larger(elsewhere, surprise);
       }
-      if (elsewhere === undefined) return undefined;
       if (this.#elsewhere.size >= MAX_REMEMBERED) this.#elsewhere.clear();
       this.#elsewhere.set(told, elsewhere);
     }
@@ -208,11 +196,14 @@ function toldOf(tool: FunctionTool): string {
   return `${nameIn(tool)} ${wordEnd > 0 ? cut.slice(0, wordEnd) : cut}`;
 }
 
-function planOf(request: string, told: string, { cutter }: PlanInput): DecodePlan {
+function planOf(text: string, told: string, { request, cutter }: PlanInput): DecodePlan {
   const examples = EXAMPLES.map((example) => `Request: ${example.request}\nFunction: ${example.told}\n\n`).join('');
-  const prompt = `A list of requests, each with the function that answers it.\n\n${examples}Request: ${request}\nFunction:`;
+  const prompt = `A list of requests, each with the function that answers it.\n\n${examples}Request: ${text}\nFunction:`;
+  const namespace = request.contextCache?.namespace;
   return {
     prompt: plainSegments(prompt, cutter),
+    // What one caller asked is warm for nobody else.
+    cache: namespace === undefined ? undefined : { mode: 'off', namespace },
     stages: [
       {
         kind: 'answer',
@@ -223,7 +214,8 @@ function planOf(request: string, told: string, { cutter }: PlanInput): DecodePla
       },
     ],
     choices: 1,
-    sampling: SAMPLING,
+    // Only one text is possible; what it is made by says nothing.
+    sampling: engineSampling({ temperature: 0 }, undefined, 0),
     stopTexts: [],
     stopTokens: [],
     logprobs: { top: 0 },

@@ -232,7 +232,7 @@ async function* generate(engine: Engine, request: GenerationRequest, context: Ca
       events.admitted(place, plan.stages.length > 1);
       engine.onAdmitted?.({ priority: context.priority, queueMs: place.queueMs, callsAhead: place.callsAhead });
       const answered = answeredCallsOf(request.turns);
-      const leastFit = leastFitOf(request, input, engine.weightsName);
+      const leastFit = leastFitOf(input, engine.weightsName);
       const decisionPlan = decisionPlanOf(plan, input.spelling, answered, leastFit !== undefined);
       if (decisionPlan && !signal.aborted) {
         const startedAtMs = context.clock.monotonic();
@@ -249,7 +249,7 @@ async function* generate(engine: Engine, request: GenerationRequest, context: Ca
             return job;
           };
           // An engine that tells no probabilities cannot be asked, and a call it decided on stands.
-          const fit = await engine.fitCheck.fitOf(decision.name, request, input, ask, signal);
+          const fit = await engine.fitCheck.fitOf(decision.name, input, ask, signal);
           isMisfit = fit !== undefined && !isFit(fit, leastFit);
         }
         if (decision && !signal.aborted) {
