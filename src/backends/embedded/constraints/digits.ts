@@ -1,9 +1,9 @@
 /**
  * Numbers between bounds, digit by digit.
  *
- * Numbers are written as plain decimals with at most 15 digits before and 15 after the point, never with an exponent:
- * decoding cannot loop on digits, and every such integer is exact in a double. Bounds are compared as decimal texts. A
- * text and a bound that differ may still round to the same double, which matters for exclusive bounds; so a bounded
+ * Numbers are written as decimals with at most 15 digits before and 15 after the point, and an exponent of two digits
+ * where nothing has to be compared: decoding cannot loop on digits, and every integer is exact in a double. Bounds are
+ * compared as decimal texts. A text and a bound that differ may still round to the same double, which matters for exclusive bounds; so a bounded
  * number has at most 15 significant digits around its bounds, and those always stay apart.
  */
 import {
@@ -101,7 +101,24 @@ interface DecimalBound {
   readonly isExclusive: boolean;
 }
 
-/** A decimal number, whole or with a fraction. */
+/** `e-9`: two digits, so that every such number is finite and none but 0 becomes 0. */
+const EXPONENT = optional(
+  sequence(
+    characterClass([
+      [0x45, 0x45],
+      [0x65, 0x65],
+    ]),
+    optional(
+      characterClass([
+        [0x2b, 0x2b],
+        [0x2d, 0x2d],
+      ]),
+    ),
+    anyDigits(1, 2),
+  ),
+);
+
+/** A decimal number, whole or with a fraction; with an exponent where no bound but 0 has to be kept. */
 export function decimalExpression(bounds: NumberBounds): Expression {
   const low = lowerBound(bounds);
   const high = upperBound(bounds);
@@ -110,7 +127,9 @@ export function decimalExpression(bounds: NumberBounds): Expression {
     ...[low, high].map((bound) => (bound === undefined ? 0 : String(bound.whole).length)),
   );
   const digits = low === undefined && high === undefined ? MAX_DIGITS : Math.max(0, MAX_DIGITS - wholeDigits);
-  return signed(low, high, { digits, isFractional: false });
+  const decimal = signed(low, high, { digits, isFractional: false });
+  const isAtMostAboveZero = low === undefined || (!low.isNegative && low.whole === 0n && low.fraction === '');
+  return high === undefined && isAtMostAboveZero ? sequence(decimal, EXPONENT) : decimal;
 }
 
 /** So far, and with so few places, no fraction is lost in a double. */

@@ -104,3 +104,16 @@ test.each<JsonSchema>([
     expect(text).toMatch(/^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?$/);
   }
 });
+
+test.each<[JsonSchema, readonly string[], readonly string[]]>([
+  [{ type: 'number' }, ['1e-9', '-2.5E+10', '0e0', '6.02e23'], ['1e', '1e-', 'e5', '1e400', '1.e5']],
+  [{ type: 'number', minimum: 0 }, ['1e-9', '0', '3e8'], ['-1e-9']],
+  [{ type: 'number', exclusiveMinimum: 0 }, ['1e-9', '0.001e5'], ['0', '0e5', '-1e5']],
+  [{ type: 'number', minimum: 1 }, ['1', '1.5'], ['1e-9', '1e5']],
+  [{ type: 'number', maximum: 0 }, ['-1'], ['-1e5']],
+  [{ type: 'integer' }, ['7'], ['7e2', '7e-2']],
+])('%j: an exponent may stand where no bound but 0 is kept', (schema, written, refused) => {
+  const grammar = parseGbnf(compileJsonSchema(schema).grammar);
+  for (const text of written) expect(matchesGbnf(grammar, text), text).toBe(true);
+  for (const text of refused) expect(matchesGbnf(grammar, text), text).toBe(false);
+});
