@@ -189,7 +189,7 @@ describe('a call in free text', () => {
   it('is an alternative to the grammar of its stage', () => {
     const run = runChoice({ stages: stagesWith({}, { grammar: 'root ::= object' }) }, ['{"name": "get_time"', '{}']);
     expect(run.grammars[0]).toBe(
-      'root ::= object\nroot-or-call ::= root | "```json\\n{\\"name\\": \\"" ("get_weather\\"" | "get_time\\"")\n',
+      'root ::= object\nroot-of-stage ::= root [ \\n]{0,3} | "```json\\n{\\"name\\": \\"" ("get_weather\\"" | "get_time\\"")\n',
     );
     expect(run.pieces).toEqual(call('get_time', '{}'));
   });

@@ -143,9 +143,34 @@ describe('a stage under a grammar', () => {
 
   it('is held to it from the first token', () => {
     const run = runChoice({ stages }, ['{', '}', null]);
-    expect(run.wishes.map(({ grammar }) => grammar !== undefined)).toEqual([true, true, true, true]);
-    expect(run.grammars).toEqual(['root ::= object']);
+    expect(run.wishes.every(({ grammar }) => grammar !== undefined)).toBe(true);
+    expect(run.grammars).toEqual(['root ::= object\nroot-of-stage ::= root [ \\n]{0,3}\n']);
     expect(run.end?.reason).toBe('stop');
+  });
+
+  it('is over with the last bracket: nothing more is sampled, and what the same token says behind it is not said', () => {
+    const run = runChoice({ stages }, ['{', '"}', '":[', ']', '}\n', 'never']);
+    expect(run.pieces).toEqual([{ type: 'text', text: '{"}":[]}' }]);
+    expect(run.end).toEqual({ kind: 'end', reason: 'stop' });
+    expect(run.counts.output).toBe(5);
+  });
+
+  it('ends as it should when its last bracket is the last token there is', () => {
+    const run = runChoice({ stages: [{ ...answer, grammar: 'root ::= object', maxTokens: 2 }] }, ['{', '}', 'never']);
+    expect(run).toMatchObject({ end: { reason: 'stop' }, counts: { output: 2 } });
+  });
+
+  it('goes on to its end of text where the value has no brackets, or is prose', () => {
+    const number = runChoice({ stages }, ['1', '2', null]);
+    expect(number).toMatchObject({ end: { reason: 'stop' }, pieces: [{ type: 'text', text: '12' }] });
+    const prose = runChoice({ stages: [{ ...answer, grammar: 'root ::= text', isProse: true }] }, [
+      '{}',
+      '\n',
+      '!',
+      null,
+    ]);
+    expect(prose.pieces).toEqual([{ type: 'text', text: '{}\n!' }]);
+    expect(prose.grammars).toEqual(['root ::= text\nroot-of-stage ::= root\n']);
   });
 
   it('asks to be closed when what is left is just enough, by quote inside a string and by bracket outside', () => {

@@ -68,16 +68,18 @@ type Phase =
       readonly strays: MarkScanner | undefined;
       unshown: string;
     }
-  | {
-      readonly kind: 'text';
-      readonly answer: AnswerText;
-      readonly guard: AnswerGuard | undefined;
-      readonly detector: OpeningDetector | undefined;
-      readonly grammar: GrammarState | undefined;
-      readonly position: JsonPosition | undefined;
-    }
+  | TextPhase
   | { readonly kind: 'calls' }
   | AfterCall;
+
+interface TextPhase {
+  readonly kind: 'text';
+  readonly answer: AnswerText;
+  readonly guard: AnswerGuard | undefined;
+  readonly detector: OpeningDetector | undefined;
+  readonly grammar: GrammarState | undefined;
+  readonly position: JsonPosition | undefined;
+}
 
 interface AfterCall {
   readonly kind: 'after-call';
@@ -164,9 +166,9 @@ export class ChoiceDecoder {
       case 'reasoning':
         return this.#readReasoning(phase, token, text);
       case 'text':
-        phase.answer.note(token, text.length, logprob);
-        phase.position?.push(text);
-        return this.#readText(phase, token, text);
+        return phase.position
+          ? this.#readJson(phase, phase.position, { token, text, logprob })
+          : this.#readText(phase, token, text, logprob);
       case 'calls':
         return this.#followCall(this.#calls?.push(text) ?? { kind: 'end' }, token, text);
       case 'after-call':
@@ -203,7 +205,19 @@ export class ChoiceDecoder {
     if (text !== '') this.#emit({ type: 'reasoning', text });
   }
 
-  #readText(phase: Extract<Phase, { kind: 'text' }>, token: number, text: string): Move {
+  /** A JSON text is over with its last bracket, whatever the token says behind it. */
+  #readJson(
+    phase: TextPhase,
+    position: JsonPosition,
+    { token, text, logprob }: { token: number; text: string; logprob: TokenLogprob | undefined },
+  ): Move {
+    const move = this.#readText(phase, token, text.slice(0, position.push(text)), logprob);
+    const isOver = move.kind === 'feed' && this.#phase === phase && position.isWhole;
+    return isOver ? this.#finish(this.#wasSteered ? 'length' : 'stop') : move;
+  }
+
+  #readText(phase: TextPhase, token: number, text: string, logprob: TokenLogprob | undefined): Move {
+    phase.answer.note(token, text.length, logprob);
     const guarded = phase.guard?.push(text) ?? { text, dropped: 0, excess: undefined };
     phase.answer.drop(guarded.dropped);
     const read = phase.detector?.push(guarded.text) ?? { text: guarded.text, rest: '' };
@@ -360,7 +374,7 @@ export class ChoiceDecoder {
       guard: isGuarded && stage.marks ? new AnswerGuard(stage.marks) : undefined,
       answer: new AnswerText({ stopTexts, stopTokens, holdsWhiteSpace: calls !== undefined }),
       detector: calls === undefined ? undefined : this.#newDetector(),
-      grammar: stage.grammar === undefined ? undefined : this.#context.openGrammar(stageGrammar(stage.grammar, calls)),
+      grammar: stage.grammar === undefined ? undefined : this.#context.openGrammar(stageGrammar(stage.grammar, stage)),
       position: stage.grammar === undefined || stage.isProse ? undefined : new JsonPosition(),
     };
     return '';

@@ -1,6 +1,6 @@
 /** The grammars decoding is held to: those of the plan, and what the child puts around them. */
 import { callShape, toolFormat } from '../../parsers/tool-formats.ts';
-import type { CallableFunction, CallPlan, TaggedArguments } from '../engine-protocol.ts';
+import type { CallableFunction, CallPlan, Stage, TaggedArguments } from '../engine-protocol.ts';
 import type { Grammar } from './binding.ts';
 
 const ROOT = 'root';
@@ -47,11 +47,14 @@ export function speltNames(plan: CallPlan): readonly { readonly name: string; re
   return plan.functions.map(({ name }) => ({ name, spelt: (nameEnd === '"' ? jsonText(name) : name) + nameEnd }));
 }
 
-/** A whole stage: its own grammar, or, where functions may be called instead, the beginning of a call. */
-export function stageGrammar(gbnf: string, calls: CallPlan | undefined): Grammar {
-  if (calls === undefined) return { gbnf, root: ROOT };
-  const call = `${gbnfLiteral(calls.opening)} (${nameRule(calls)})`;
-  return { gbnf: `${gbnf}\nroot-or-call ::= root | ${call}\n`, root: 'root-or-call' };
+/**
+ * A whole stage: its own grammar, or, where functions may be called instead, the beginning of a call. Behind a JSON text a
+ * line may end in the same token: without `}\n` weights that want it would rather go on than write a single `}`.
+ */
+export function stageGrammar(gbnf: string, { calls, isProse }: Pick<Stage, 'calls' | 'isProse'>): Grammar {
+  const call = calls && `${gbnfLiteral(calls.opening)} (${nameRule(calls)})`;
+  const options = [isProse ? 'root' : 'root [ \\n]{0,3}', ...(call === undefined ? [] : [call])];
+  return { gbnf: `${gbnf}\nroot-of-stage ::= ${options.join(' | ')}\n`, root: 'root-of-stage' };
 }
 
 /** A string as it stands between the quotes of a JSON text. */

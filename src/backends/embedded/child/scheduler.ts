@@ -229,8 +229,9 @@ export class Scheduler {
 
   #grammarError(plan: DecodePlan): string | undefined {
     try {
-      for (const { grammar, calls } of plan.stages) {
-        if (grammar !== undefined) this.#grammars.compile(stageGrammar(grammar, calls));
+      for (const stage of plan.stages) {
+        const { grammar, calls } = stage;
+        if (grammar !== undefined) this.#grammars.compile(stageGrammar(grammar, stage));
         for (const callable of calls?.functions ?? []) this.#grammars.compile(argumentsGrammar(callable));
       }
       return undefined;

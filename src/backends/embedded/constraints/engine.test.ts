@@ -60,8 +60,8 @@ test.each(TOOL_FORMATS)('what holds calls in the spelling of $id', async (format
   const plan = { functions, mode: 'required', isParallel: true, opening: shape.opening, format: format.id } as const;
   for (const name of ['get', 'get_time']) expect(await holds(namesGrammar(plan).gbnf, name + shape.nameEnd)).toBe(true);
   expect(await holds(namesGrammar(plan).gbnf, `other${shape.nameEnd}`)).toBe(false);
-  const { gbnf } = stageGrammar('root ::= "{}"', plan);
-  const orCall = gbnf.replace('root ::=', 'rest ::=').replace('root-or-call ::= root', 'root ::= rest');
+  const { gbnf } = stageGrammar('root ::= "{}"', { calls: plan });
+  const orCall = gbnf.replace('root ::=', 'rest ::=').replace('root-of-stage ::= root', 'root ::= rest');
   expect(await holds(orCall, `${shape.opening}get_time${shape.nameEnd}`)).toBe(true);
   if (shape.ending !== '') expect(await holds(eitherGrammar(shape.next, shape.ending).gbnf, shape.ending)).toBe(true);
   if (format.input === 'json') return;

@@ -389,8 +389,9 @@ function hold(slot: Slot, tokens: readonly number[], namespace: string): void {
 
 function grammarErrorOf(plan: DecodePlan): string | undefined {
   try {
-    for (const { grammar, calls } of plan.stages) {
-      if (grammar !== undefined) rulesOf(stageGrammar(grammar, calls).gbnf);
+    for (const stage of plan.stages) {
+      const { grammar, calls } = stage;
+      if (grammar !== undefined) rulesOf(stageGrammar(grammar, stage).gbnf);
       for (const callable of calls?.functions ?? []) rulesOf(argumentsGrammar(callable).gbnf);
     }
     return undefined;
