@@ -57,6 +57,11 @@ describe('when to decide', () => {
     expect(decisionPlanOf(planOf({ sampling: { temperature: 0 } }), 'fenced-json', [])).toBeUndefined();
   });
 
+  it('decides at temperature 0, too, where several calls may come: they open in a spelling of their own', () => {
+    const plan = planOf({ sampling: { temperature: 0 }, allowsParallelCalls: true });
+    expect(decisionPlanOf(plan, 'fenced-json', [])).toBeDefined();
+  });
+
   it('looks at calls that were just answered, at temperature 0 too', () => {
     const answered = answeredCallsOf([calling('get_current_weather', '{}'), RESULT]);
     expect(answered).toMatchObject([{ name: 'get_current_weather' }]);
