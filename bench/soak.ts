@@ -12,10 +12,10 @@ export interface SoakReport {
   readonly failures: readonly string[];
 }
 
-/** `calls` calls of up to 100 tokens, four at a time, each another. */
+/** Calls of some 100 tokens, four at a time, each another. The context is small, so that all of its cells are in use early. */
 export async function soak(weightsFile: string, calls: number): Promise<SoakReport> {
   const atelier = await startAtelier(
-    `engine: { weights: "${weightsFile}", contextTokens: 2048, cache: { enabled: false } }\n`,
+    `engine: { weights: "${weightsFile}", contextTokens: 512, cache: { enabled: false } }\n`,
   );
   try {
     const residentMib: number[] = [];
@@ -41,16 +41,19 @@ function callOf(index: number): object {
     { temperature: 0 },
     { temperature: 1, top_p: 0.95, seed: index },
     { temperature: 0.8, presence_penalty: 0.5, logprobs: true, top_logprobs: 3 },
-    { temperature: 0.7, response_format: { type: 'json_object' } },
+    { temperature: 0.7, response_format: { type: 'json_schema', json_schema: { name: 'row', schema: ROW } } },
   ];
-  const content = `Call ${index}: tell me, as JSON or in words, a long story about the number ${index}.`;
+  const content = `Count from ${index} on, up to ${index + 200}, one number a line. (${index})`;
   return {
     model: 'qwen3-vl-plus',
     messages: [{ role: 'user', content }],
-    max_tokens: 100,
+    max_tokens: 120,
     ...kinds[index % kinds.length],
   };
 }
+
+/** Long enough that the limit closes it. */
+const ROW = { type: 'array', items: { type: 'integer' }, minItems: 60 };
 
 async function residentMibOf(atelier: { engineProcessId(): Promise<number> }): Promise<number> {
   const status = readFileSync(`/proc/${await atelier.engineProcessId()}/status`, 'utf8');

@@ -117,12 +117,18 @@ it('tells how long a prompt the model takes, by whether it thinks', () => {
 });
 
 describe('tools', () => {
-  it('are told with an example, called in the model’s own spelling', () => {
+  it('are told with an example, called in the model’s own spelling, without arguments that could be copied', () => {
     const plan = planOf({ tools: [WEATHER] });
     const calls = plan.stages[0]?.calls;
     expect(calls).toMatchObject({ mode: 'auto', isParallel: false, opening: '```json\n{"name": "' });
     expect(calls?.functions.map(({ name }) => name)).toEqual(['get_current_weather']);
-    expect(textOf(plan)).toContain('```json\n{"name": "get_current_weather", "arguments": {"location":"…"}}\n```');
+    expect(textOf(plan)).toContain('```json\n{"name": "get_current_weather", "arguments": {...}}\n```');
+  });
+
+  it('are told with an example of several calls only where several are allowed', () => {
+    const several = '```json\n[{"name": "find_trains", "arguments": {"from":"Lyon"';
+    expect(textOf(planOf({ tools: [WEATHER], allowsParallelCalls: true }))).toContain(several);
+    expect(textOf(planOf({ tools: [WEATHER] }))).not.toContain('find_trains');
   });
 
   it('open an array where several calls are allowed', () => {

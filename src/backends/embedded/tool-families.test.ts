@@ -62,7 +62,8 @@ for (const { id, signs, input } of TOOL_FORMATS.filter((format) => format.signs.
     it('are told of tools by us where the template cannot, in the spelling of the family', () => {
       const text = textOf(planOf(SILENT(signs)));
       expect(text).toContain('You have functions for these purposes');
-      expect(text).toContain(writeCalls(toolFormat(id), [{ name: WEATHER.name, inputText: '{"location":"…"}' }]));
+      const inputText = input === 'json' ? '{...}' : '{"<argument>": "<value>"}';
+      expect(text).toContain(writeCalls(toolFormat(id), [{ name: WEATHER.name, inputText }]));
     });
 
     it('show several earlier calls as the family writes them', () => {
