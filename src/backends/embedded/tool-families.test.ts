@@ -1,6 +1,6 @@
 /** Families of models, told by small templates of our own that write calls as those of the family do. */
 import { describe, expect, it } from 'vitest';
-import { TOOL_FORMATS as CONFIGURABLE } from '../../config.ts';
+import { TOOL_FORMATS as CONFIGURABLE } from '../../config-settings.ts';
 import type { FunctionTool, Turn } from '../../core/generation.ts';
 import { TOOL_FORMAT_IDS, TOOL_FORMATS, toolFormat, writeCalls } from '../parsers/tool-formats.ts';
 import { decodePlanOf } from './decode-plan.ts';
