@@ -220,6 +220,7 @@ export type DecodingEngine = Pick<
   | 'contextTokens'
   | 'decode'
   | 'newSampler'
+  | 'freeSampler'
   | 'sample'
   | 'topLogits'
   | 'logitAndWeight'
@@ -233,12 +234,18 @@ export type DecodingEngine = Pick<
   | 'setThreads'
 >;
 
+/** A choice has up to three samplers. */
+const MAX_IDLE_SAMPLERS = 32;
+/** llama.cpp reads it as "any"; `ChoiceSampler` never asks for it. */
+const NO_SEED = 0xffffffff;
+
 /** One context over the weights: sequences with their cells, batches, sampling. Not to be touched while it decodes. */
 export class Engine {
   readonly #context: NativeContext;
   readonly #model: NativeModel;
   readonly #bindings: NativeBindings;
   readonly #publicContext: LlamaContext;
+  readonly #idleSamplers: NativeSampler[] = [];
 
   constructor(llama: Llama, model: LlamaModel, context: LlamaContext) {
     this.#context = (context as unknown as { _ctx: NativeContext })._ctx;
@@ -269,8 +276,23 @@ export class Engine {
     this.#context.setThreads(threads);
   }
 
+  /** To be given back with `freeSampler`. */
   newSampler(): NativeSampler {
-    return new this.#bindings.AddonSampler(this.#model);
+    return this.#idleSamplers.pop() ?? new this.#bindings.AddonSampler(this.#model);
+  }
+
+  /**
+   * Keeps a sampler for the next choice. Its row of candidates (12 bytes a token of the vocabulary: 1.8 MB) is freed by the
+   * garbage collector alone, whatever was disposed, and that does not know how large it is: hundreds would pile up.
+   */
+  freeSampler(sampler: NativeSampler): void {
+    if (this.#idleSamplers.length >= MAX_IDLE_SAMPLERS) {
+      sampler.dispose();
+      return;
+    }
+    // A setting that is left out is off again. The seed is none of a choice: the next one's is another, so its dice are new.
+    sampler.applyConfig({ temperature: 0, seed: NO_SEED });
+    this.#idleSamplers.push(sampler);
   }
 
   /** Samples after the logits at `place`. Several samplers may sample one place at the same time. */

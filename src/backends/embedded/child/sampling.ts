@@ -67,10 +67,11 @@ export class ChoiceSampler {
     return { token, logprob, wasSteered };
   }
 
+  /** Once, and not while it samples. */
   dispose(): void {
-    this.#native.dispose();
-    this.#best?.dispose();
-    this.#whole?.dispose();
+    for (const sampler of [this.#native, this.#best, this.#whole]) if (sampler) this.#engine.freeSampler(sampler);
+    this.#best = undefined;
+    this.#whole = undefined;
   }
 
   /** Settings reach the native side only when one changed: applying them rebuilds its chain. */

@@ -127,6 +127,7 @@ export function scriptedEngine(options: ScriptedEngineOptions): ScriptedEngine {
       liveSamplers.count++;
       return { applyConfig: () => {}, dispose: () => void liveSamplers.count-- } satisfies NativeSampler;
     },
+    freeSampler: (sampler) => sampler.dispose(),
     async sample(place) {
       await new Promise(setImmediate);
       return options.script(places[place] ?? []);
