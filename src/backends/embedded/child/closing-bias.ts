@@ -16,6 +16,12 @@ export interface ClosingBias {
   readonly lastCall: TokenBias;
   /** Behind a call of several: against closing their array. */
   readonly noMoreCalls: TokenBias;
+  /** Behind the last argument that is required: against one more. */
+  readonly optional: TokenBias;
+  /** The same inside a text. */
+  readonly optionalInText: TokenBias;
+  readonly 'lastCall+optional': TokenBias;
+  readonly 'lastCall+optionalInText': TokenBias;
 }
 
 /** Far above any difference between logits, so that it decides; not infinite, so that closers still compete by logit. */
@@ -33,12 +39,20 @@ const BEGIN = 15;
  */
 const NO_MORE = -3;
 
+/**
+ * Small weights give arguments that nobody asked for, and end a text where one more argument may follow. At -2 the 1.5B
+ * (Qwen2.5-Coder) had 27 of 29 calls right (26 at 0), the 0.5B 23 (22), and none lost an argument that was asked for.
+ */
+const OPTIONAL = -2;
+
 /** Reads the vocabulary once. */
 export function closingBiasOf(vocabulary: ModelVocabulary): ClosingBias {
   const string = new Map<number, number>();
   const value = new Map<number, number>();
   const lastCall = new Map<number, number>();
   const noMoreCalls = new Map<number, number>();
+  const optional = new Map<number, number>();
+  const optionalInText = new Map<number, number>();
   const tokens = vocabulary.tokensWhere((text) => CANDIDATE.test(text));
   const decoder = new TextDecoder();
   for (const token of tokens) {
@@ -49,10 +63,21 @@ export function closingBiasOf(vocabulary: ModelVocabulary): ClosingBias {
     if (/^[ \n]?[\]}]+$/.test(text)) value.set(token, CLOSE);
     else if (/^[,:]$/.test(text)) value.set(token, SEPARATE);
     else if (/^ ?(?:"|""|\{\}|\[\])$/.test(text)) value.set(token, BEGIN);
+    if (/^\s*,/.test(text)) optional.set(token, OPTIONAL);
+    else if (/^"\s*,/.test(text)) optionalInText.set(token, OPTIONAL);
     if (/\}\}\s*\]/.test(text)) lastCall.set(token, NO_MORE);
     else if (/^\s*\]/.test(text)) noMoreCalls.set(token, NO_MORE);
   }
-  return { string, value, lastCall, noMoreCalls };
+  return {
+    string,
+    value,
+    lastCall,
+    noMoreCalls,
+    optional,
+    optionalInText,
+    'lastCall+optional': new Map([...lastCall, ...optional]),
+    'lastCall+optionalInText': new Map([...lastCall, ...optionalInText]),
+  };
 }
 
-const CANDIDATE = /^(?:[ \n]?["[\]{},:]+|[@.])$|\}\}\s*\]|^\s*\]/;
+const CANDIDATE = /^(?:[ \n]?["[\]{},:]+|[@.])$|\}\}\s*\]|^\s*\]|^"?\s*,/;
