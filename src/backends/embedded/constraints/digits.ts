@@ -3,8 +3,8 @@
  *
  * Numbers are written as decimals with at most 15 digits before and 15 after the point, and an exponent of two digits
  * where nothing has to be compared: decoding cannot loop on digits, and every integer is exact in a double. Bounds are
- * compared as decimal texts. A text and a bound that differ may still round to the same double, which matters for exclusive bounds; so a bounded
- * number has at most 15 significant digits around its bounds, and those always stay apart.
+ * compared as decimal texts. A text and a bound that differ may still round to the same double, which matters for
+ * exclusive bounds; so a bounded number has at most 15 significant digits around its bounds, and those always stay apart.
  */
 import {
   characterClass,
