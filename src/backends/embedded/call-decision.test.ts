@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ToolCallPart, Turn } from '../../core/generation.ts';
-import { answeredCallsOf, decidedPlanOf, decisionOf, decisionPlanOf, namingPlanOf } from './call-decision.ts';
+import { answeredCallsOf, decidedPlanOf, decisionOf, decisionPlanOf } from './call-decision.ts';
 import { decodePlanOf } from './decode-plan.ts';
 import type { Job, JobMessage } from './engine-client.ts';
 import type { DecodePlan, Piece } from './engine-protocol.ts';
@@ -92,53 +92,6 @@ describe('the decision', () => {
     expect(decision).toEqual({ kind: 'call', name: 'get_current_weather', accepted });
     if (decision?.kind !== 'call') throw new Error('no call');
     expect(decidedPlanOf(planOf(), decision).stages).toMatchObject([{ calls: { mode: 'required' } }]);
-  });
-
-  describe('at what may be a call of a function that nobody declared', () => {
-    const saying = (...texts: string[]): Job & { wasCancelled: boolean } =>
-      jobOf(accepted, ...texts.map((text, index) => step(index + 1, { type: 'text', text })));
-    const end: JobMessage = {
-      type: 'choice-end',
-      jobId: 'job',
-      choice: 0,
-      reason: 'stop',
-      counts: { output: 3, reasoning: 0 },
-    };
-
-    it.each([
-      ['```json\n{"name": "wea', 'ther', '", "arguments": {'],
-      ['\n', '```json\n[{\n  "name": "x"', ',\n', '  "parameters":'],
-      ['{"name": "x", ', '"arguments"', ':'],
-    ])('is a call without a name, once its arguments begin: %j', async (...texts) => {
-      expect(await decisionOf(saying(...texts, ' never'), [], true)).toEqual({
-        kind: 'call',
-        name: undefined,
-        accepted,
-      });
-      expect(await decisionOf(saying(...texts), [])).toMatchObject({ kind: 'text' });
-    });
-
-    it('is text, with all that was said, where it turns out to be an answer in JSON', async () => {
-      const decision = await decisionOf(saying('```json\n{"name": "B', 'ob', '", ', '"age"', ': 3'), [], true);
-      expect(decision).toMatchObject({ kind: 'text', outputTokens: 4 });
-      if (decision?.kind !== 'text') throw new Error('not text');
-      const text = decision.pieces.map((piece) => (piece.type === 'text' ? piece.text : '')).join('');
-      expect(text).toBe('```json\n{"name": "Bob", "age"');
-    });
-
-    it('is text where it ends before that', async () => {
-      const job = jobOf(accepted, step(3, { type: 'text', text: '{"name": "B' }), end);
-      expect(await decisionOf(job, [], true)).toMatchObject({ kind: 'text', outputTokens: 3 });
-    });
-
-    it('is named by a job that has to call one that was declared', () => {
-      const decisionPlan = decisionPlanOf(planOf(), 'fenced-json', []);
-      if (!decisionPlan) throw new Error('nothing to decide');
-      expect(namingPlanOf(decisionPlan)).toMatchObject({
-        stages: [{ maxTokens: 32, calls: { mode: 'required' } }],
-        sampling: { temperature: 0 },
-      });
-    });
   });
 
   it('is a repeat only for the call that was just answered', async () => {

@@ -7,9 +7,6 @@
  * asked, a call is made as if it had been required. It costs the few tokens until then, on a prompt that is warm for
  * what follows. What a call's beginning says is not counted, as forced text is not (docs/decisions/0003).
  *
- * A call of a function that nobody declared is a call too: held to the declared names, the model finds the one it meant.
- * It is told from an answer in JSON by the arguments that follow the name.
- *
  * Whether the function that was named fits at all is measured after that (`fit-check.ts`).
  *
  * The same weights, shown the result of a call, make that very call again, and a client that runs it never gets an
@@ -26,12 +23,7 @@ import type { ToolSpelling } from './tool-prompt.ts';
 export type AcceptedMessage = Extract<JobMessage, { type: 'accepted' }>;
 
 export type Decision =
-  | {
-      readonly kind: 'call';
-      /** Undefined: of a function that nobody declared, so it has to be called by a name that somebody did. */
-      readonly name: string | undefined;
-      readonly accepted: AcceptedMessage;
-    }
+  | { readonly kind: 'call'; readonly name: string; readonly accepted: AcceptedMessage }
   /** The answer begins with this text; its tokens were sampled. */
   | {
       readonly kind: 'text';
@@ -93,21 +85,9 @@ export function decisionPlanOf(
   };
 }
 
-/** The plan that finds the declared function a call is of, where the decision could not name it. */
-export function namingPlanOf(decisionPlan: DecodePlan): DecodePlan {
-  return { ...decisionPlan, stages: decisionPlan.stages.map(requiringCalls) };
-}
-
-/**
- * Reads the deciding job until it is clear, and stops it. Undefined when its mailbox was closed on it.
- * `readsUndeclared`: a call of a function that nobody declared is one, because it will be measured whether one fits.
- */
-export async function decisionOf(
-  job: Job,
-  answered: readonly AnsweredCall[],
-  readsUndeclared = false,
-): Promise<Decision | undefined> {
-  const reader = new DecisionReader(answered, readsUndeclared);
+/** Reads the deciding job until it is clear, and stops it. Undefined when its mailbox was closed on it. */
+export async function decisionOf(job: Job, answered: readonly AnsweredCall[]): Promise<Decision | undefined> {
+  const reader = new DecisionReader(answered);
   for (;;) {
     const messages = await job.messages.take();
     if (!messages) return undefined;
@@ -149,25 +129,14 @@ function requiringCalls(stage: Stage): Stage {
   return stage.calls ? { ...stage, calls: { ...stage.calls, mode: 'required' } } : stage;
 }
 
-const NAMED = /^\s*(?:```(?:json)?\s*)?\[?\s*\{\s*"name"\s*:\s*"[^"\n]*/.source;
-const UNDECLARED_CALL = new RegExp(`${NAMED}"\\s*,\\s*"(?:arguments|parameters)"\\s*:`);
-/** So far. */
-const MAYBE_UNDECLARED_CALL = new RegExp(
-  `${NAMED}(?:"\\s*(?:,\\s*(?:"(?:[a-z]{0,10}|(?:arguments|parameters)"\\s*)?)?)?)?$`,
-);
-
 class DecisionReader {
   readonly #answered: readonly AnsweredCall[];
-  readonly #readsUndeclared: boolean;
   #accepted: AcceptedMessage | undefined;
   /** The call that is being read because one of its name was just answered. */
   #call: { readonly name: string; inputText: string } | undefined;
-  /** Visible text, which may still be a call of a function that nobody declared. */
-  #unclear: { text: string; readonly pieces: Piece[]; outputTokens: number } | undefined;
 
-  constructor(answered: readonly AnsweredCall[], readsUndeclared: boolean) {
+  constructor(answered: readonly AnsweredCall[]) {
     this.#answered = answered;
-    this.#readsUndeclared = readsUndeclared;
   }
 
   push(message: JobMessage): Decision | undefined {
@@ -193,14 +162,14 @@ class DecisionReader {
     for (const piece of pieces) {
       switch (piece.type) {
         case 'text':
-          if (piece.text.trim() === '' && !this.#unclear) break;
-          this.#unclear ??= { text: '', pieces: [], outputTokens: 0 };
-          this.#unclear.text += piece.text;
-          this.#unclear.pieces.push(piece);
-          this.#unclear.outputTokens = counts.output;
-          break;
+          if (piece.text.trim() === '') break;
+          return {
+            kind: 'text',
+            accepted,
+            pieces: pieces.filter(({ type }) => type === 'text'),
+            outputTokens: counts.output,
+          };
         case 'call-start':
-          if (this.#unclear) return this.#textOf(accepted);
           if (!this.#answered.some(({ name }) => name === piece.name))
             return { kind: 'call', name: piece.name, accepted };
           this.#call = { name: piece.name, inputText: '' };
@@ -216,22 +185,10 @@ class DecisionReader {
           piece satisfies never;
       }
     }
-    return this.#unclear && this.#clear(this.#unclear.text, accepted);
-  }
-
-  #clear(text: string, accepted: AcceptedMessage): Decision | undefined {
-    if (!this.#readsUndeclared) return this.#textOf(accepted);
-    if (UNDECLARED_CALL.test(text)) return { kind: 'call', name: undefined, accepted };
-    return MAYBE_UNDECLARED_CALL.test(text) ? undefined : this.#textOf(accepted);
-  }
-
-  #textOf(accepted: AcceptedMessage): Decision {
-    const { pieces = [], outputTokens = 0 } = this.#unclear ?? {};
-    return { kind: 'text', accepted, pieces, outputTokens };
+    return undefined;
   }
 
   #endOf(accepted: AcceptedMessage): Decision {
-    if (this.#unclear) return this.#textOf(accepted);
     return this.#call ? { kind: 'call', name: this.#call.name, accepted } : { kind: 'unclear', accepted };
   }
 

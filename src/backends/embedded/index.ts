@@ -5,7 +5,7 @@ import type { GenerationStream } from '../../core/events.ts';
 import type { GenerationRequest } from '../../core/generation.ts';
 import type { ModelCard } from '../../core/models.ts';
 import type { Backend, CallContext, Clock, Logger, QueueWait } from '../../core/ports.ts';
-import { answeredCallsOf, decidedPlanOf, decisionOf, decisionPlanOf, namingPlanOf } from './call-decision.ts';
+import { answeredCallsOf, decidedPlanOf, decisionOf, decisionPlanOf } from './call-decision.ts';
 import { ControlTextCutter } from './control-text.ts';
 import { decodePlanOf, type PlanInput, promptFor } from './decode-plan.ts';
 import { EngineClient, type EngineState, type Job } from './engine-client.ts';
@@ -209,12 +209,6 @@ interface Engine {
   readonly fitCheck: FitCheck;
 }
 
-/** The function that a job which has to call one calls. */
-async function nameOf(job: Job): Promise<string | undefined> {
-  const decision = await decisionOf(job, []);
-  return decision?.kind === 'call' ? decision.name : undefined;
-}
-
 async function* generate(engine: Engine, request: GenerationRequest, context: CallContext): GenerationStream {
   const { client } = engine;
   engine.refuse();
@@ -243,7 +237,7 @@ async function* generate(engine: Engine, request: GenerationRequest, context: Ca
       if (decisionPlan && !signal.aborted) {
         const startedAtMs = context.clock.monotonic();
         job = place.start(decisionPlan);
-        const decision = await decisionOf(job, answered, leastFit !== undefined);
+        const decision = await decisionOf(job, answered);
         if (decision?.kind === 'ended') {
           for (const event of events.push(decision.message)) yield event;
           return;
@@ -255,8 +249,7 @@ async function* generate(engine: Engine, request: GenerationRequest, context: Ca
             return job;
           };
           // An engine that tells no probabilities cannot be asked, and a call it decided on stands.
-          const name = decision.name ?? (await nameOf(ask(namingPlanOf(decisionPlan))));
-          const fit = name && !signal.aborted ? await engine.fitCheck.fitOf(name, input, ask, signal) : undefined;
+          const fit = await engine.fitCheck.fitOf(decision.name, input, ask, signal);
           isMisfit = fit !== undefined && !isFit(fit, leastFit);
         }
         if (decision && !signal.aborted) {
