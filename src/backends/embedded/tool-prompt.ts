@@ -91,7 +91,8 @@ function placeholders(spelling: ToolSpelling): string {
  * the rule and these examples 9 and 16; without the example of a call no call was made at all.
  *
  * The call of the caller's own function shows no arguments: small models copy what stands there, be it `1` or `…`. Where
- * several calls may be made, two more examples, of functions that nobody has, show how each gets its own arguments.
+ * several calls may be made in an array, two more examples, of functions that nobody has, show how each gets its own
+ * arguments.
  */
 function exampleText(tool: FunctionTool, isParallel: boolean, spelling: ToolSpelling): string {
   const unsaid = toolFormat(spelling).input === 'json' ? '{...}' : placeholders(spelling);
@@ -99,7 +100,8 @@ function exampleText(tool: FunctionTool, isParallel: boolean, spelling: ToolSpel
     request: exampleRequest(tool),
     calls: [{ name: tool.name, inputText: unsaid }],
   };
-  const examples = [own, ...(isParallel ? SEVERAL_CALLS : [])];
+  const isArray = isParallel && toolFormat(spelling).several !== undefined;
+  const examples = [own, ...(isArray ? SEVERAL_CALLS : [])];
   return [
     'Examples:',
     'User: Hello!',

@@ -24,13 +24,13 @@ describe('closingBiasOf', () => {
 
   it('makes the end of an array of calls a little less likely, inside a call and behind it', () => {
     expect(['}}]', '"}}]\n', ']}}', '}}', ']'].map((text) => bias.lastCall.get(token(text)))).toEqual([
-      -3,
-      -3,
+      -1.3,
+      -1.3,
       undefined,
       undefined,
       undefined,
     ]);
-    expect([']', '}', ','].map((text) => bias.noMoreCalls.get(token(text)))).toEqual([-3, undefined, undefined]);
+    expect([']', '}', ','].map((text) => bias.noMoreCalls.get(token(text)))).toEqual([-1.3, undefined, undefined]);
   });
 
   it('makes a further argument less likely, inside a text by what ends it', () => {
