@@ -91,48 +91,20 @@ function placeholders(spelling: ToolSpelling): string {
  * the rule and these examples 9 and 16; without the example of a call no call was made at all.
  *
  * The call of the caller's own function shows no arguments: small models copy what stands there, be it `1` or `…`. Where
- * several calls may be made in an array, two more examples, of functions that nobody has, show how each gets its own
- * arguments.
+ * several calls may be made it does: without, the 0.5B makes one where three are due.
  */
 function exampleText(tool: FunctionTool, isParallel: boolean, spelling: ToolSpelling): string {
   const unsaid = toolFormat(spelling).input === 'json' ? '{...}' : placeholders(spelling);
-  const own: Example = {
-    request: exampleRequest(tool),
-    calls: [{ name: tool.name, inputText: unsaid }],
-  };
-  const isArray = isParallel && toolFormat(spelling).several !== undefined;
-  const examples = [own, ...(isArray ? SEVERAL_CALLS : [])];
+  const inputText = isParallel ? JSON.stringify(exampleInput(parametersOf(tool))) : unsaid;
   return [
     'Examples:',
     'User: Hello!',
     'You: Hello! How can I help you today?',
     'User: How many days has a week?',
     'You: A week has seven days.',
-    ...examples.flatMap(({ request, calls }) => [`User: ${request}`, `You: ${spellCalls(spelling, calls)}`]),
+    `User: ${exampleRequest(tool)}`,
+    `You: ${spellCalls(spelling, [{ name: tool.name, inputText }])}`,
   ].join('\n');
-}
-
-interface Example {
-  readonly request: string;
-  readonly calls: readonly WrittenCall[];
-}
-
-const SEVERAL_CALLS: readonly Example[] = [
-  {
-    request: 'Remind me to call Ann on May 3 at 9:30, 10% early.',
-    calls: [callOf('create_reminder', { text: 'call Ann', date: 'May 3', time: '9:30', early: 0.1 })],
-  },
-  {
-    request: 'Which trains go from Lyon to Paris and from Rome to Milan on May 4?',
-    calls: [
-      callOf('find_trains', { from: 'Lyon', to: 'Paris', date: 'May 4' }),
-      callOf('find_trains', { from: 'Rome', to: 'Milan', date: 'May 4' }),
-    ],
-  },
-];
-
-function callOf(name: string, input: Json): WrittenCall {
-  return { name, inputText: JSON.stringify(input) };
 }
 
 /** Longer descriptions are manuals, not requests. */
@@ -141,6 +113,35 @@ const MAX_REQUEST_CHARACTERS = 120;
 function exampleRequest({ name, description = '' }: FunctionTool): string {
   const sentence = description.split(/[.\n]/, 1)[0]?.trim() ?? '';
   return sentence === '' || sentence.length > MAX_REQUEST_CHARACTERS ? `Please use ${name}.` : `${sentence}.`;
+}
+
+/** The required arguments, with nothing in them that could be taken for real. */
+function exampleInput({ properties, required }: JsonSchema): Json {
+  if (!isObject(properties) || !Array.isArray(required)) return {};
+  const names = required.filter((name): name is string => typeof name === 'string');
+  return Object.fromEntries(names.map((name) => [name, exampleValue(properties[name])]));
+}
+
+function exampleValue(schema: Json | undefined): Json {
+  if (!isObject(schema)) return '…';
+  if (Array.isArray(schema.enum) && schema.enum[0] !== undefined) return schema.enum[0] as Json;
+  switch (schema.type) {
+    case 'integer':
+    case 'number':
+      return 1;
+    case 'boolean':
+      return true;
+    case 'array':
+      return [];
+    case 'object':
+      return {};
+    default:
+      return '…';
+  }
+}
+
+function isObject(value: Json | undefined): value is JsonSchema {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function parallelText(spelling: ToolSpelling): string {
