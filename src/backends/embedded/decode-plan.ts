@@ -95,7 +95,7 @@ function chatAnswer(input: PlanInput): Answer {
   const tools = usableTools(request);
   const way = thinkingWay(input, conversation);
   const prompt = promptOf(input, conversation, tools, way);
-  const calls = callPlanOf(request, tools, input.spelling, isTrained(input.spelling, input.template.traits));
+  const calls = callPlanOf(request, tools, input.spelling);
   const render = (same: GenerationRequest): readonly PromptSegment[] =>
     promptOf({ ...input, request: same }, conversationOf(same), tools, way).segments;
   const stages = stagesOf(input, prompt, way, calls, conversation);
@@ -272,7 +272,6 @@ function callPlanOf(
   request: GenerationRequest,
   tools: readonly FunctionTool[],
   spelling: ToolSpelling,
-  isTrainedOnIt: boolean,
 ): CallPlan | undefined {
   if (tools.length === 0) return undefined;
   const wanted = toolFormat(spelling);
@@ -281,7 +280,6 @@ function callPlanOf(
     (tool): CallableFunction => ({
       name: tool.name,
       argumentsGrammar: argumentsGrammar(tool),
-      required: isTrainedOnIt ? undefined : requiredOf(tool),
       tagged: input === 'json' ? undefined : compileTaggedArguments(parametersOf(tool), input, wanted.after),
     }),
   );
@@ -295,11 +293,6 @@ function callPlanOf(
     opening: callShape(format, request.allowsParallelCalls).opening,
     format: format.id,
   };
-}
-
-function requiredOf(tool: FunctionTool): readonly string[] {
-  const { required } = parametersOf(tool);
-  return Array.isArray(required) ? required.filter((name) => typeof name === 'string') : [];
 }
 
 /** Names the function in the refusal: a request may bring twenty. */

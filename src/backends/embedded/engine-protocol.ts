@@ -46,8 +46,6 @@ export interface CallableFunction {
   readonly name: string;
   /** GBNF whose root is the arguments object, from `{` to its `}`. */
   readonly argumentsGrammar: string;
-  /** The arguments that are required, for weights that are to be kept from giving others too freely. */
-  readonly required?: readonly string[] | undefined;
   /** For families that spell arguments one by one between tags. */
   readonly tagged?: TaggedArguments | undefined;
 }

@@ -91,7 +91,7 @@ function placeholders(spelling: ToolSpelling): string {
  * the rule and these examples 9 and 16; without the example of a call no call was made at all.
  *
  * The call of the caller's own function shows no arguments: small models copy what stands there, be it `1` or `…`. Where
- * several calls may be made it does: without, the 0.5B makes one where three are due.
+ * several calls may be made it does, because no form without was measured to be as good (docs/decisions/0019).
  */
 function exampleText(tool: FunctionTool, isParallel: boolean, spelling: ToolSpelling): string {
   const unsaid = toolFormat(spelling).input === 'json' ? '{...}' : placeholders(spelling);

@@ -48,22 +48,6 @@ describe('a required call', () => {
     expect(run.counts.output).toBe(1);
   });
 
-  it('asks for no further argument once the required ones are there, where weights are to be kept from it', () => {
-    const wishesOf = (required: readonly string[] | undefined, isParallel = false) => {
-      const callable = { name: 'get_weather', argumentsGrammar: 'root ::= weather', required };
-      const texts = ['{', '"b": 2', ', "a": ', '"x', ', y', '"', ', "c": [1', ', 2', ']', '}'];
-      const run = runChoice({ stages: stagesWith({ mode: 'required', isParallel, functions: [callable] }) }, texts);
-      return run.wishes.slice(0, texts.length).map(({ goingOn }) => goingOn);
-    };
-    const none = undefined;
-    const [value, text] = ['optional', 'optionalInText'];
-    expect(wishesOf(['a'])).toEqual([none, none, none, value, text, text, value, none, none, value]);
-    expect(wishesOf(['a', 'd'])).toEqual(Array(10).fill(none));
-    expect(wishesOf(undefined)).toEqual(Array(10).fill(none));
-    expect(wishesOf([]).slice(0, 3)).toEqual([none, none, value]);
-    expect(wishesOf(['a'], true).slice(2, 5)).toEqual(['lastCall', 'lastCall+optional', 'lastCall+optionalInText']);
-  });
-
   it('ends with a token that closes more than its arguments', () => {
     const run = runChoice({ stages }, ['get_', 'time"', ' {"a": 1', '}}\n```']);
     expect(run.pieces).toEqual(call('get_time', '{"a": 1}'));

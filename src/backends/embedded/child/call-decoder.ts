@@ -87,16 +87,6 @@ export class CallDecoder {
     return this.#state.kind === 'name' || this.#state.kind === 'arguments';
   }
 
-  /** All arguments that are required are there, or the last of them is being written. */
-  get optional(): 'optional' | 'optionalInText' | undefined {
-    const state = this.#state;
-    const position = this.position;
-    if (state.kind !== 'arguments' || position === undefined || !position.isAtValue) return undefined;
-    const { required } = this.#functionNamed(state.name);
-    if (required === undefined || !required.every((key) => position.keys.has(key))) return undefined;
-    return position.isInString ? 'optionalInText' : 'optional';
-  }
-
   /** In an array that may hold several, which is no spelling that the weights were trained on. */
   get isOfSeveral(): boolean {
     return (

@@ -14,7 +14,6 @@ import { AnswerGuard } from './answer-guard.ts';
 import { AnswerText, type ShownText } from './answer-text.ts';
 import type { GrammarState } from './binding.ts';
 import { CallDecoder, type CallStep, type OpenGrammar } from './call-decoder.ts';
-import type { ClosingBias } from './closing-bias.ts';
 import { Detokenizer } from './detokenizer.ts';
 import { stageGrammar } from './grammars.ts';
 import { JsonPosition } from './json-position.ts';
@@ -31,8 +30,8 @@ export interface SamplingWishes {
   readonly grammar: GrammarState | undefined;
   /** Close the JSON text soon: inside a string by its quote, outside by brackets. */
   readonly closing: 'no' | 'string' | 'value';
-  /** In calls: which bias there is against ending with this one, or against one more argument. */
-  readonly goingOn?: Exclude<keyof ClosingBias, 'string' | 'value'> | undefined;
+  /** Inside or behind one of several calls: which bias there is against ending with it. */
+  readonly goingOn?: 'lastCall' | 'noMoreCalls' | undefined;
   readonly logprob: boolean;
 }
 
@@ -147,12 +146,8 @@ export class ChoiceDecoder {
   }
 
   #goingOn(): SamplingWishes['goingOn'] {
-    const calls = this.#phase.kind === 'calls' ? this.#calls : undefined;
-    if (calls === undefined) return undefined;
-    if (!calls.isInCall) return calls.isOfSeveral ? 'noMoreCalls' : undefined;
-    const { optional } = calls;
-    if (!calls.isOfSeveral) return optional;
-    return optional === undefined ? 'lastCall' : `lastCall+${optional}`;
+    if (this.#phase.kind !== 'calls' || this.#calls?.isOfSeveral !== true) return undefined;
+    return this.#calls.isInCall ? 'lastCall' : 'noMoreCalls';
   }
 
   /** Reads the token that was sampled. */

@@ -32,17 +32,4 @@ describe('closingBiasOf', () => {
     ]);
     expect([']', '}', ','].map((text) => bias.noMoreCalls.get(token(text)))).toEqual([-1.3, undefined, undefined]);
   });
-
-  it('makes a further argument less likely, inside a text by what ends it', () => {
-    const optional = bias.optional.get(token(',')) ?? 0;
-    expect(optional).toBeLessThan(0);
-    expect(['",', '"}', '}}'].map((text) => bias.optional.get(token(text)))).toEqual(Array(3).fill(undefined));
-    expect([',', '"', '",'].map((text) => bias.optionalInText.get(token(text)))).toEqual([
-      undefined,
-      undefined,
-      optional,
-    ]);
-    expect(bias['lastCall+optional']).toEqual(new Map([...bias.lastCall, ...bias.optional]));
-    expect(bias['lastCall+optionalInText']).toEqual(new Map([...bias.lastCall, ...bias.optionalInText]));
-  });
 });

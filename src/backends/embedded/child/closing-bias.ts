@@ -16,12 +16,6 @@ export interface ClosingBias {
   readonly lastCall: TokenBias;
   /** Behind a call of several: against closing their array. */
   readonly noMoreCalls: TokenBias;
-  /** Behind the last argument that is required: against one more. */
-  readonly optional: TokenBias;
-  /** The same inside a text. */
-  readonly optionalInText: TokenBias;
-  readonly 'lastCall+optional': TokenBias;
-  readonly 'lastCall+optionalInText': TokenBias;
 }
 
 /** Far above any difference between logits, so that it decides; not infinite, so that closers still compete by logit. */
@@ -36,15 +30,9 @@ const BEGIN = 15;
 /**
  * Small weights end an array of calls too soon. Log odds of another call at the 0.5B (Qwen2.5-Coder), after the first of
  * several that were asked for: -0.5 to 5.7; after the last, or the only one: below -2.1, but for one of 24. At the 1.5B above
- * 4 and below -4.4, but for one of 20 (the same request). At -3 the smallest weights do not end at all.
+ * 4 and below -4.4, but for one of 20 (the same request). At -3 the last call of SmolLM2 is cut off.
  */
 const NO_MORE = -1.3;
-
-/**
- * Small weights give arguments that nobody asked for, and end a text where one more argument may follow. At -2 the 1.5B
- * (Qwen2.5-Coder) had 27 of 29 calls right (26 at 0), the 0.5B 23 (22), and none lost an argument that was asked for.
- */
-const OPTIONAL = -2;
 
 /** Reads the vocabulary once. */
 export function closingBiasOf(vocabulary: ModelVocabulary): ClosingBias {
@@ -52,8 +40,6 @@ export function closingBiasOf(vocabulary: ModelVocabulary): ClosingBias {
   const value = new Map<number, number>();
   const lastCall = new Map<number, number>();
   const noMoreCalls = new Map<number, number>();
-  const optional = new Map<number, number>();
-  const optionalInText = new Map<number, number>();
   const tokens = vocabulary.tokensWhere((text) => CANDIDATE.test(text));
   const decoder = new TextDecoder();
   for (const token of tokens) {
@@ -64,21 +50,10 @@ export function closingBiasOf(vocabulary: ModelVocabulary): ClosingBias {
     if (/^[ \n]?[\]}]+$/.test(text)) value.set(token, CLOSE);
     else if (/^[,:]$/.test(text)) value.set(token, SEPARATE);
     else if (/^ ?(?:"|""|\{\}|\[\])$/.test(text)) value.set(token, BEGIN);
-    if (/^\s*,/.test(text)) optional.set(token, OPTIONAL);
-    else if (/^"\s*,/.test(text)) optionalInText.set(token, OPTIONAL);
     if (/\}\}\s*\]/.test(text)) lastCall.set(token, NO_MORE);
     else if (/^\s*\]/.test(text)) noMoreCalls.set(token, NO_MORE);
   }
-  return {
-    string,
-    value,
-    lastCall,
-    noMoreCalls,
-    optional,
-    optionalInText,
-    'lastCall+optional': new Map([...lastCall, ...optional]),
-    'lastCall+optionalInText': new Map([...lastCall, ...optionalInText]),
-  };
+  return { string, value, lastCall, noMoreCalls };
 }
 
-const CANDIDATE = /^(?:[ \n]?["[\]{},:]+|[@.])$|\}\}\s*\]|^\s*\]|^"?\s*,/;
+const CANDIDATE = /^(?:[ \n]?["[\]{},:]+|[@.])$|\}\}\s*\]|^\s*\]/;

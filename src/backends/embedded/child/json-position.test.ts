@@ -26,29 +26,4 @@ describe('JsonPosition', () => {
     position.push('}"');
     expect([position.isInString, position.depth]).toEqual([false, 2]);
   });
-
-  it('knows the keys of the outermost object, each once it is whole, and no others', () => {
-    fc.assert(
-      fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 4 }), (value) => {
-        const position = new JsonPosition();
-        for (const character of JSON.stringify(value)) position.push(character);
-        expect([...position.keys]).toEqual(Object.keys(value));
-      }),
-    );
-    const half = new JsonPosition();
-    half.push('{"a": 1, "b');
-    expect([...half.keys]).toEqual(['a']);
-  });
-
-  it('knows whether it is at a value of the outermost object', () => {
-    const at = (text: string): boolean => {
-      const position = new JsonPosition();
-      position.push(text);
-      return position.isAtValue;
-    };
-    expect(['{"a":', '{"a": "x, y', '{"a": "x"', '{"a": [1, {"b": 2}]'].map(at)).toEqual([true, true, true, true]);
-    expect(['', '{', '{"a', '{"a": 1,', '{"a": [1', '{"a": {"b": "c"', '[1', '{}'].map(at)).toEqual(
-      Array(8).fill(false),
-    );
-  });
 });

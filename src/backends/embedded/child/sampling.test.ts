@@ -24,10 +24,6 @@ const CLOSING = {
   value: new Map([[125, 60]]),
   lastCall: new Map(),
   noMoreCalls: new Map([[93, -1.5]]),
-  optional: new Map([[44, -1]]),
-  optionalInText: new Map(),
-  'lastCall+optional': new Map(),
-  'lastCall+optionalInText': new Map(),
 };
 
 /** A sampler whose model says these tokens in turn, and what it was configured to. */
