@@ -13,7 +13,7 @@ export interface SoakReport {
   readonly firstFailure: string | undefined;
 }
 
-/** Calls of some 100 tokens, four at a time, each another. The context is small, so that all of its cells are in use early. */
+/** Calls of up to 120 tokens, four at a time, each another. The context is small, so that all of its cells are in use early. */
 export async function soak(weightsFile: string, calls: number): Promise<SoakReport> {
   const atelier = await startAtelier(
     `engine: { weights: "${weightsFile}", contextTokens: 512, cache: { enabled: false } }\n`,

@@ -71,7 +71,7 @@ export interface Stage {
   readonly until?: readonly string[] | undefined;
   /** Sampled tokens of this stage at most; at the limit the next stage follows, or the choice ends with `length`. */
   readonly maxTokens?: number | undefined;
-  /** GBNF the whole stage is held to from its first token; the stage ends when the grammar can only end. */
+  /** GBNF the whole stage is held to from its first token; an object or array ends it with its last bracket. */
   readonly grammar?: string | undefined;
   /** The grammar holds prose, not JSON: nothing is steered to a close when a limit nears. */
   readonly isProse?: boolean | undefined;

@@ -70,8 +70,6 @@ export class ChoiceSampler {
   /** Once, and not while it samples. */
   dispose(): void {
     for (const sampler of [this.#native, this.#best, this.#whole]) if (sampler) this.#engine.freeSampler(sampler);
-    this.#best = undefined;
-    this.#whole = undefined;
   }
 
   /** Settings reach the native side only when one changed: applying them rebuilds its chain. */
