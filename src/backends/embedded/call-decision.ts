@@ -74,7 +74,7 @@ export function decisionPlanOf(
   const isOpen = answer?.calls?.mode === 'auto' && answer.grammar === undefined && others.length === 0;
   const isStandIn = spelling === 'fenced-json' || spelling === 'json';
   if (!isOpen || !isStandIn || plan.choices > 1) return undefined;
-  // Several calls need the spelling of several from their opening on, which only a call that is required gets.
+  // Of several calls, names and what stands between are held only where calls are required.
   const isWanted = isAsked || answered.length > 0 || answer.calls?.isParallel === true;
   if (plan.sampling.temperature === 0 && !isWanted) return undefined;
   const most = answered.length > 0 ? CALL_TOKENS : OPENING_TOKENS;

@@ -125,19 +125,11 @@ describe('tools', () => {
     expect(textOf(plan)).toContain('```json\n{"name": "get_current_weather", "arguments": {...}}\n```');
   });
 
-  it('show arguments in the example where several calls are allowed', () => {
-    const text = textOf(planOf({ tools: [WEATHER], allowsParallelCalls: true }));
-    expect(text).toContain('{"name": "get_current_weather", "arguments": {"location":"…"}}');
-  });
-
-  it('open an array where several calls are allowed', () => {
+  it('are told as several in one fence where several calls are allowed', () => {
     const plan = planOf({ tools: [WEATHER], toolChoice: 'required', allowsParallelCalls: true });
-    expect(plan.stages[0]?.calls).toMatchObject({
-      mode: 'required',
-      isParallel: true,
-      opening: '```json\n[{"name": "',
-    });
-    expect(textOf(plan)).toContain('one JSON array');
+    expect(plan.stages[0]?.calls).toMatchObject({ mode: 'required', isParallel: true, opening: '```json\n{"name": "' });
+    const call = '{"name": "<function name>", "arguments": {<arguments>}}\n';
+    expect(textOf(plan)).toContain(`\`\`\`json\n${call}${call}${call}\`\`\``);
   });
 
   it('are not told when none may be called', () => {

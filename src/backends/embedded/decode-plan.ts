@@ -290,7 +290,7 @@ function callPlanOf(
     functions,
     mode: request.toolChoice === 'auto' ? 'auto' : 'required',
     isParallel: request.allowsParallelCalls,
-    opening: callShape(format, request.allowsParallelCalls).opening,
+    opening: callShape(format).opening,
     format: format.id,
   };
 }

@@ -1,5 +1,5 @@
 /** How a model is told of its tools, and how it writes a call. */
-import type { FunctionTool, Json, JsonSchema } from '../../core/generation.ts';
+import type { FunctionTool, JsonSchema } from '../../core/generation.ts';
 import { type ToolFormatId, toolFormat, type WrittenCall, writeCalls } from '../parsers/tool-formats.ts';
 import type { WeightsFacts } from './engine-protocol.ts';
 import type { TemplateTool, TemplateTraits } from './template.ts';
@@ -56,16 +56,13 @@ export function toolText(
 ): string {
   const [first] = tools;
   if (!first) return '';
-  const paragraphs = templateTellsTools(traits, spelling)
-    ? []
-    : [
-        definitionText(tools),
-        ruleText(spelling),
-        ...(isParallel ? [parallelText(spelling)] : []),
-        exampleText(first, isParallel, spelling),
-      ];
-  if (paragraphs.length === 0 && isParallel) return parallelText(spelling);
-  return paragraphs.join('\n\n');
+  if (templateTellsTools(traits, spelling)) return isParallel ? severalInTemplateText(spelling) : '';
+  return [
+    definitionText(tools),
+    ruleText(spelling),
+    ...(isParallel ? [severalText(spelling)] : []),
+    exampleText(first, spelling),
+  ].join('\n\n');
 }
 
 function definitionText(tools: readonly FunctionTool[]): string {
@@ -74,11 +71,15 @@ function definitionText(tools: readonly FunctionTool[]): string {
 }
 
 function ruleText(spelling: ToolSpelling): string {
-  const form = spellCalls(spelling, [{ name: '<function name>', inputText: placeholders(spelling) }]);
+  const form = spellCalls(spelling, [placeholderCall(spelling)]);
   return (
     `If the user's message asks for what a function does, reply only with the call:\n${form}\n` +
     'All other messages you answer yourself, in plain text.'
   );
+}
+
+function placeholderCall(spelling: ToolSpelling): WrittenCall {
+  return { name: '<function name>', inputText: placeholders(spelling) };
 }
 
 function placeholders(spelling: ToolSpelling): string {
@@ -90,12 +91,10 @@ function placeholders(spelling: ToolSpelling): string {
  * that need a call and 16 that do not: with the template's text 9 and 3 were right, with the rule alone 9 and 7, with
  * the rule and these examples 9 and 16; without the example of a call no call was made at all.
  *
- * The call of the caller's own function shows no arguments: small models copy what stands there, be it `1` or `…`. Where
- * several calls may be made it does, because no form without was measured to be as good (docs/decisions/0019).
+ * The call of the caller's own function shows no arguments: small models copy what stands there, be it `1` or `…`.
  */
-function exampleText(tool: FunctionTool, isParallel: boolean, spelling: ToolSpelling): string {
-  const unsaid = toolFormat(spelling).input === 'json' ? '{...}' : placeholders(spelling);
-  const inputText = isParallel ? JSON.stringify(exampleInput(parametersOf(tool))) : unsaid;
+function exampleText(tool: FunctionTool, spelling: ToolSpelling): string {
+  const inputText = toolFormat(spelling).input === 'json' ? '{...}' : placeholders(spelling);
   return [
     'Examples:',
     'User: Hello!',
@@ -115,46 +114,18 @@ function exampleRequest({ name, description = '' }: FunctionTool): string {
   return sentence === '' || sentence.length > MAX_REQUEST_CHARACTERS ? `Please use ${name}.` : `${sentence}.`;
 }
 
-/** The required arguments, with nothing in them that could be taken for real. */
-function exampleInput({ properties, required }: JsonSchema): Json {
-  if (!isObject(properties) || !Array.isArray(required)) return {};
-  const names = required.filter((name): name is string => typeof name === 'string');
-  return Object.fromEntries(names.map((name) => [name, exampleValue(properties[name])]));
+/** Three, because two are taken for the most there may be. */
+function severalText(spelling: ToolSpelling): string {
+  const call = placeholderCall(spelling);
+  const form = spellCalls(spelling, [call, call, call]);
+  return `If several calls are needed, write one after the other:\n${form}\nMake one call for each thing that is asked for.`;
 }
 
-function exampleValue(schema: Json | undefined): Json {
-  if (!isObject(schema)) return '…';
-  if (Array.isArray(schema.enum) && schema.enum[0] !== undefined) return schema.enum[0] as Json;
-  switch (schema.type) {
-    case 'integer':
-    case 'number':
-      return 1;
-    case 'boolean':
-      return true;
-    case 'array':
-      return [];
-    case 'object':
-      return {};
-    default:
-      return '…';
-  }
-}
-
-function isObject(value: Json | undefined): value is JsonSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function parallelText(spelling: ToolSpelling): string {
-  const { several, opening } = toolFormat(spelling);
-  if (several) {
-    return (
-      'If several calls are needed, put them in one JSON array: ' +
-      '[{"name": "<function name>", "arguments": {<arguments>}}, {"name": "<function name>", "arguments": {<arguments>}}]'
-    );
-  }
+/** For weights whose template tells of a single call only. */
+function severalInTemplateText(spelling: ToolSpelling): string {
   if (spelling === 'hermes') {
     return 'If several calls are needed, write one <tool_call> block for each, one after the other.';
   }
   // Where the family has marks around all of its calls, its template tells of them.
-  return opening === '' ? 'If several calls are needed, write them one after the other.' : '';
+  return toolFormat(spelling).opening === '' ? 'If several calls are needed, write them one after the other.' : '';
 }

@@ -194,16 +194,14 @@ describe('the letters of a family', () => {
       const format = TOOL_FORMATS.find((each) => each.id === id);
       if (!format) throw new Error(id);
       expect(writeCalls(format, TWO)).toBe(one + rest);
-      expect(writeCalls(format, ONE)).toBe(one + (format.several ?? format).ending);
+      expect(writeCalls(format, ONE)).toBe(one + format.ending);
     });
   }
 
-  it('of fenced JSON are an array where there are several', () => {
+  it('of fenced JSON are a line each in one fence', () => {
     const format = toolFormat('fenced-json');
     expect(writeCalls(format, ONE)).toMatch(/^```json\n\{"name".*\}\n```$/);
-    expect(writeCalls(format, TWO)).toMatch(
-      /^```json\n\[\{"name".*\}, \{"name": "math\.add", "arguments": \{\}\}\]\n```$/,
-    );
+    expect(writeCalls(format, TWO)).toMatch(/^```json\n\{"name".*\}\n\{"name": "math\.add", "arguments": \{\}\}\n```$/);
   });
 
   it('stay the text that they are where the arguments are no JSON', () => {

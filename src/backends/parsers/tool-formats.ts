@@ -39,8 +39,6 @@ export interface ToolFormat {
   /** Around all calls of an answer. */
   readonly opening: string;
   readonly ending: string;
-  /** In place of these when there are, or may be, several. */
-  readonly several?: { readonly opening: string; readonly ending: string } | undefined;
   readonly between: string;
   /** Around one call. `{index}` stands for its number in the answer, from 0. */
   readonly before: string;
@@ -165,8 +163,7 @@ const FORMATS: readonly ToolFormat[] = [
     signs: [],
     opening: '```json\n',
     ending: '\n```',
-    several: { opening: '```json\n[', ending: ']\n```' },
-    between: ', ',
+    between: '\n',
     before: '{"name": "',
     afterName: '", "arguments": ',
     after: '}',
@@ -177,8 +174,7 @@ const FORMATS: readonly ToolFormat[] = [
     signs: [],
     opening: '',
     ending: '',
-    several: { opening: '[', ending: ']' },
-    between: ', ',
+    between: '\n',
     before: '{"name": "',
     afterName: '", "arguments": ',
     after: '}',
@@ -208,13 +204,12 @@ export interface WrittenCall {
 
 /** Calls as the family writes them. Arguments that are no JSON object stay the text that they are. */
 export function writeCalls(format: ToolFormat, calls: readonly WrittenCall[]): string {
-  const { opening, ending } = calls.length > 1 ? (format.several ?? format) : format;
   const written = calls.map(({ name, inputText }, index) => {
     const isQuoted = format.before.endsWith('"') && format.input === 'json';
     const spelt = isQuoted ? JSON.stringify(name).slice(1, -1) : name;
     return format.before + spelt + indexed(format.afterName, index) + writeInput(format, inputText) + format.after;
   });
-  return opening + written.join(format.between) + ending;
+  return format.opening + written.join(format.between) + format.ending;
 }
 
 /** A family's spelling as decoding goes along it. */
@@ -232,17 +227,16 @@ export interface CallShape {
   readonly ending: string;
 }
 
-/** How calls are decoded in a family's spelling, one of them or several. */
-export function callShape(format: ToolFormat, isParallel: boolean): CallShape {
-  const { opening, ending } = isParallel ? (format.several ?? format) : format;
+/** How calls are decoded in a family's spelling. */
+export function callShape(format: ToolFormat): CallShape {
   const nameEnd = /^(?:<[^>]*>|\[[^\]]*\]|[\s\S])/.exec(format.afterName)?.[0] ?? '';
   return {
-    opening: opening + format.before,
+    opening: format.opening + format.before,
     nameEnd,
     beforeInput: format.afterName.slice(nameEnd.length).replace(/ $/, ''),
     after: format.after,
     next: format.between + format.before,
-    ending,
+    ending: format.ending,
   };
 }
 

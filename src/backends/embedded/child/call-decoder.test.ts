@@ -35,7 +35,7 @@ describe('a required call', () => {
     expect(run.pieces).toEqual(call('get_time', '{"a": 1}'));
     expect(run.grammars).toEqual([
       'root ::= "get_weather\\"" | "get_time\\""',
-      'root ::= time\nroot-in-tokens ::= " "? root [^\\x00]*\n',
+      'root ::= time\nroot-in-tokens ::= " "? root ([^,\\x00] [^\\x00]*)?\n',
     ]);
     expect(run.end?.reason).toBe('tool-calls');
     expect(run.counts.output).toBe(5);
@@ -55,13 +55,13 @@ describe('a required call', () => {
   });
 
   it('goes on, or ends, as such a token says, whatever its blanks', () => {
-    const several = stagesWith({ mode: 'required', isParallel: true, opening: '```json\n[{"name": "' });
-    const run = runChoice({ stages: several }, ['get_time"', '{}},', 'get_weather"', '{"a": 2}}\n', ']\n']);
+    const several = stagesWith({ mode: 'required', isParallel: true });
+    const run = runChoice({ stages: several }, ['get_time"', '{}} \n{', 'get_weather"', '{"a": 2}}\n', '`']);
     expect(run.pieces).toEqual([...call('get_time', '{}'), ...call('get_weather', '{"a": 2}')]);
-    expect(run.fed).toContain('{}}, {"name": "get_weather", "arguments":{"a": 2}}\n');
+    expect(run.fed).toContain('{}} \n{"name": "get_weather", "arguments":{"a": 2}}\n');
     expect(run.end?.reason).toBe('tool-calls');
-    const tooMuch = runChoice({ stages: several }, ['get_time"', '{}}, "x', 'get_weather"', '{}}]']);
-    expect(tooMuch.fed).toContain('{}}, {"name": "get_weather"');
+    const tooMuch = runChoice({ stages: several }, ['get_time"', '{}}\n{"x', 'get_weather"', '{}}\n```']);
+    expect(tooMuch.fed).toContain('{}}\n{"name": "get_weather"');
     expect(tooMuch.pieces).toEqual([...call('get_time', '{}'), ...call('get_weather', '{}')]);
   });
 
@@ -111,22 +111,40 @@ describe('a required call', () => {
     expect(run.wishes.map(({ closing }) => closing)).toContain('string');
   });
 
-  it('comes in an array where several are allowed', () => {
-    const array = stagesWith({ mode: 'required', isParallel: true, opening: '[{"name": "' });
-    const run = runChoice({ stages: array }, ['get_time"', ' {"a":1}', ',', 'get_weather"', '{"b":2}', ']']);
+  it('is followed by another on a line of its own where several are allowed', () => {
+    const lines = stagesWith({ mode: 'required', isParallel: true });
+    const run = runChoice({ stages: lines }, ['get_time"', ' {"a":1}', '\n{', 'get_weather"', '{"b":2}', '\n`']);
     expect(run.pieces).toEqual([...call('get_time', '{"a":1}'), ...call('get_weather', '{"b":2}')]);
-    expect(run.fed).toBe('[{"name": "get_time", "arguments": {"a":1}}, {"name": "get_weather", "arguments":{"b":2}}');
+    expect(run.fed).toBe(
+      '```json\n{"name": "get_time", "arguments": {"a":1}}\n{"name": "get_weather", "arguments":{"b":2}}',
+    );
     expect(run.end?.reason).toBe('tool-calls');
   });
 
+  it('is followed by another where the model separates them by a comma, which is not fed', () => {
+    const lines = stagesWith({ mode: 'required', isParallel: true });
+    const run = runChoice({ stages: lines }, [
+      'get_time"',
+      '{}},\n',
+      'get_weather"',
+      '{}',
+      '\n,',
+      'get_time"',
+      '{}}\n`',
+    ]);
+    expect(run.pieces).toEqual([...call('get_time', '{}'), ...call('get_weather', '{}'), ...call('get_time', '{}')]);
+    expect(run.fed).not.toContain('},');
+    expect(run.fed).toContain('{}}\n{"name": "get_weather", "arguments":{}}\n{"name": "get_time", "arguments":');
+  });
+
   it('ends after a call where a limit falls between two', () => {
-    const array = stagesWith({ mode: 'required', isParallel: true, opening: '[{"name": "' }, { maxTokens: 2 });
-    expect(runChoice({ stages: array }, ['get_time"', '{}', ',']).end?.reason).toBe('tool-calls');
+    const lines = stagesWith({ mode: 'required', isParallel: true }, { maxTokens: 2 });
+    expect(runChoice({ stages: lines }, ['get_time"', '{}', '{']).end?.reason).toBe('tool-calls');
   });
 
   it('ends when the model makes the same call again and again', () => {
-    const array = stagesWith({ mode: 'required', isParallel: true, opening: '[{"name": "' });
-    const run = runChoice({ stages: array }, Array(9).fill(['get_time"', '{}', ',']).flat());
+    const lines = stagesWith({ mode: 'required', isParallel: true });
+    const run = runChoice({ stages: lines }, Array(9).fill(['get_time"', '{}', '{']).flat());
     expect(run.pieces.filter(({ type }) => type === 'call-end')).toHaveLength(3);
     expect(run.end?.reason).toBe('tool-calls');
   });
@@ -207,12 +225,11 @@ const CALLS = [
 
 /** A plan for a family, with grammars that nobody reads. */
 function familyStages(format: ToolFormat, calls: Partial<CallPlan>, stage: Partial<Stage> = {}): readonly Stage[] {
-  const isParallel = calls.isParallel ?? false;
   const tagged = format.input === 'json' ? undefined : { grammar: 'root ::= tagged', texts: ['a'] };
   return stagesWith(
     {
       functions: functions.map((callable) => ({ ...callable, tagged })),
-      opening: callShape(format, isParallel).opening,
+      opening: callShape(format).opening,
       format: format.id,
       ...calls,
     },
@@ -222,7 +239,7 @@ function familyStages(format: ToolFormat, calls: Partial<CallPlan>, stage: Parti
 
 /** What a model of the family samples for a call: its name, then its arguments. */
 function sampledCall(format: ToolFormat, { name, inputText }: (typeof CALLS)[number]): string[] {
-  const named = name + callShape(format, false).nameEnd;
+  const named = name + callShape(format).nameEnd;
   if (format.input === 'json') return [named, (format.afterName.endsWith(' ') ? ' ' : '') + inputText];
   const written = writeCalls(format, [{ name, inputText }]);
   const from = written.indexOf(name) + name.length + format.afterName.length;
@@ -245,7 +262,7 @@ for (const format of TOOL_FORMATS) {
     });
 
     it('are decoded when required, several of them', () => {
-      const { next, ending } = callShape(format, true);
+      const { next, ending } = callShape(format);
       const isClosed = ending !== '';
       const run = runChoice({ stages: familyStages(format, { mode: 'required', isParallel: true }) }, [
         ...sampledCall(format, first),
@@ -261,7 +278,7 @@ for (const format of TOOL_FORMATS) {
     });
 
     it('are found in free text, and go on as the family writes them', () => {
-      const { opening, nameEnd } = callShape(format, false);
+      const { opening, nameEnd } = callShape(format);
       const [, ...rest] = sampledCall(format, first);
       const run = runChoice({ stages: familyStages(format, {}) }, [
         'Well.\n',
@@ -285,7 +302,7 @@ function differenceOf(text: string, other: string): string {
 
 /** What a model writes after a name's end, up to where an opening in free text is one. */
 function foundTail(format: ToolFormat): string {
-  const { nameEnd, beforeInput } = callShape(format, false);
+  const { nameEnd, beforeInput } = callShape(format);
   return nameEnd === '"' && format.before.endsWith('{"name": "') ? '' : indexed(beforeInput, 0).trimEnd();
 }
 

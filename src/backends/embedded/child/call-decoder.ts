@@ -15,7 +15,15 @@ import type { ToolCallOpening } from '../../parsers/tool-call-opening.ts';
 import { type CallShape, callShape, indexed, type ToolFormat, toolFormat } from '../../parsers/tool-formats.ts';
 import type { CallableFunction, CallPlan, Piece } from '../engine-protocol.ts';
 import type { Grammar, GrammarState } from './binding.ts';
-import { argumentsGrammar, eitherGrammar, namesGrammar, speltNames, taggedGrammar, visibleStart } from './grammars.ts';
+import {
+  argumentsGrammar,
+  eitherGrammar,
+  namesGrammar,
+  SEPARATOR,
+  speltNames,
+  taggedGrammar,
+  visibleStart,
+} from './grammars.ts';
 import { JsonPosition } from './json-position.ts';
 
 /** Makes the state of a grammar at its beginning. */
@@ -61,7 +69,7 @@ export class CallDecoder {
   constructor(plan: CallPlan, openGrammar: OpenGrammar, emit: (piece: Piece) => void) {
     this.#plan = plan;
     this.#format = toolFormat(plan.format ?? 'fenced-json');
-    this.#shape = callShape(this.#format, plan.isParallel);
+    this.#shape = callShape(this.#format);
     this.#isTagged = this.#format.input !== 'json';
     this.#openGrammar = openGrammar;
     this.#emit = emit;
@@ -87,13 +95,6 @@ export class CallDecoder {
     return this.#state.kind === 'name' || this.#state.kind === 'arguments';
   }
 
-  /** In an array that may hold several, which is no spelling that the weights were trained on. */
-  get isOfSeveral(): boolean {
-    return (
-      this.#plan.isParallel && this.#format.several !== undefined && this.#shape.ending.trimStart().startsWith(']')
-    );
-  }
-
   /** Begins a required call. Gives the text to force; it may hold the name when there is no choice. */
   beginRequired(): string {
     return this.#plan.opening + this.#beginName();
@@ -102,7 +103,7 @@ export class CallDecoder {
   /** Begins the call that was found in free text. Gives what to force after what was found. */
   beginFound(opening: ToolCallOpening): string {
     if (opening.format) {
-      this.#shape = callShape(opening.format, this.#plan.isParallel);
+      this.#shape = callShape(opening.format);
       this.#isTagged = opening.format.input !== 'json';
       this.#beginArguments(opening.name);
       // What was found ends with the last visible mark before the arguments.
@@ -207,8 +208,10 @@ export class CallDecoder {
     }
     const start = visibleStart(state.text);
     if (start === '') return { kind: 'continue' };
-    if (start !== visibleStart(next)) return this.#end();
-    const { read, rest } = goOn(state.text, next);
+    const isNext = start === visibleStart(next);
+    if (!isNext && start !== SEPARATOR) return this.#end();
+    // A comma between two lines says what it says in an array; it is not fed.
+    const { read, rest } = goOn(isNext ? state.text : state.text.slice(0, state.text.indexOf(SEPARATOR)), next);
     return this.#goOnWith(rest, state.text.length - read);
   }
 

@@ -30,8 +30,6 @@ export interface SamplingWishes {
   readonly grammar: GrammarState | undefined;
   /** Close the JSON text soon: inside a string by its quote, outside by brackets. */
   readonly closing: 'no' | 'string' | 'value';
-  /** Inside or behind one of several calls: which bias there is against ending with it. */
-  readonly goingOn?: 'lastCall' | 'noMoreCalls' | undefined;
   readonly logprob: boolean;
 }
 
@@ -140,14 +138,8 @@ export class ChoiceDecoder {
     return {
       grammar,
       closing: isClosing ? (position.isInString ? 'string' : 'value') : 'no',
-      goingOn: isClosing ? undefined : this.#goingOn(),
       logprob: this.#plan.logprobs !== undefined && phase.kind === 'text',
     };
-  }
-
-  #goingOn(): SamplingWishes['goingOn'] {
-    if (this.#phase.kind !== 'calls' || this.#calls?.isOfSeveral !== true) return undefined;
-    return this.#calls.isInCall ? 'lastCall' : 'noMoreCalls';
   }
 
   /** Reads the token that was sampled. */

@@ -21,15 +21,4 @@ describe('closingBiasOf', () => {
     expect(['}}', ' }', ']'].map((text) => bias.value.get(token(text)))).toEqual([60, 60, 60]);
     expect(['},', ' {"', '1'].map((text) => bias.value.get(token(text)))).toEqual([undefined, undefined, undefined]);
   });
-
-  it('makes the end of an array of calls a little less likely, inside a call and behind it', () => {
-    expect(['}}]', '"}}]\n', ']}}', '}}', ']'].map((text) => bias.lastCall.get(token(text)))).toEqual([
-      -1.3,
-      -1.3,
-      undefined,
-      undefined,
-      undefined,
-    ]);
-    expect([']', '}', ','].map((text) => bias.noMoreCalls.get(token(text)))).toEqual([-1.3, undefined, undefined]);
-  });
 });

@@ -12,10 +12,6 @@ export interface ClosingBias {
   readonly string: TokenBias;
   /** Outside: brackets first; then what ends a value or begins a short one. */
   readonly value: TokenBias;
-  /** Inside a call of several: against closing their array together with it. */
-  readonly lastCall: TokenBias;
-  /** Behind a call of several: against closing their array. */
-  readonly noMoreCalls: TokenBias;
 }
 
 /** Far above any difference between logits, so that it decides; not infinite, so that closers still compete by logit. */
@@ -27,19 +23,10 @@ const GO_ON = 45;
 /** Begins a key or a value rather than one more blank. */
 const BEGIN = 15;
 
-/**
- * Small weights end an array of calls too soon. Log odds of another call at the 0.5B (Qwen2.5-Coder), after the first of
- * several that were asked for: -0.5 to 5.7; after the last, or the only one: below -2.1, but for one of 24. At the 1.5B above
- * 4 and below -4.4, but for one of 20 (the same request). At -3 the last call of SmolLM2 is cut off.
- */
-const NO_MORE = -1.3;
-
 /** Reads the vocabulary once. */
 export function closingBiasOf(vocabulary: ModelVocabulary): ClosingBias {
   const string = new Map<number, number>();
   const value = new Map<number, number>();
-  const lastCall = new Map<number, number>();
-  const noMoreCalls = new Map<number, number>();
   const tokens = vocabulary.tokensWhere((text) => CANDIDATE.test(text));
   const decoder = new TextDecoder();
   for (const token of tokens) {
@@ -50,10 +37,8 @@ export function closingBiasOf(vocabulary: ModelVocabulary): ClosingBias {
     if (/^[ \n]?[\]}]+$/.test(text)) value.set(token, CLOSE);
     else if (/^[,:]$/.test(text)) value.set(token, SEPARATE);
     else if (/^ ?(?:"|""|\{\}|\[\])$/.test(text)) value.set(token, BEGIN);
-    if (/\}\}\s*\]/.test(text)) lastCall.set(token, NO_MORE);
-    else if (/^\s*\]/.test(text)) noMoreCalls.set(token, NO_MORE);
   }
-  return { string, value, lastCall, noMoreCalls };
+  return { string, value };
 }
 
-const CANDIDATE = /^(?:[ \n]?["[\]{},:]+|[@.])$|\}\}\s*\]|^\s*\]/;
+const CANDIDATE = /^(?:[ \n]?["[\]{},:]+|[@.])$/;

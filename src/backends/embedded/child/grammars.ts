@@ -5,6 +5,9 @@ import type { Grammar } from './binding.ts';
 
 const ROOT = 'root';
 
+/** What a model may write between two calls, whatever its family writes there: it means that another follows. */
+export const SEPARATOR = ',';
+
 /** After a call of several: the next one, or the end. */
 export function eitherGrammar(one: string, other: string): Grammar {
   const [first, second] = [visibleStart(one), visibleStart(other)];
@@ -12,7 +15,7 @@ export function eitherGrammar(one: string, other: string): Grammar {
   const either =
     first === second
       ? `${gbnfLiteral(one)} | ${gbnfLiteral(other)}`
-      : `[ \\t\\n]* (${gbnfLiteral(first)} | ${gbnfLiteral(second)}) ${ANYTHING}`;
+      : `[ \\t\\n]* (${[...new Set([first, second, SEPARATOR])].map(gbnfLiteral).join(' | ')}) ${ANYTHING}`;
   return { gbnf: `root ::= ${either}`, root: ROOT };
 }
 
@@ -23,10 +26,14 @@ export function visibleStart(text: string): string {
 
 /**
  * Arguments after `"arguments":`. One blank may come first, and anything behind them: both belong to tokens of the
- * model's own. Without `}}` it would rather write one more digit than close, and never go on after a single `}`.
+ * model's own. Without `}}` it would rather write one more digit than close, and never go on after a single `}`. Only a
+ * comma may not: it would lead to one more member of the call, and a call has none.
  */
 export function argumentsGrammar({ argumentsGrammar }: CallableFunction): Grammar {
-  return { gbnf: `${argumentsGrammar}\nroot-in-tokens ::= " "? root ${ANYTHING}\n`, root: 'root-in-tokens' };
+  return {
+    gbnf: `${argumentsGrammar}\nroot-in-tokens ::= " "? root ([^,\\x00] ${ANYTHING})?\n`,
+    root: 'root-in-tokens',
+  };
 }
 
 const ANYTHING = '[^\\x00]*';
@@ -43,7 +50,7 @@ export function namesGrammar(plan: CallPlan): Grammar {
 
 /** The names as this plan's family writes them, each with what ends it. */
 export function speltNames(plan: CallPlan): readonly { readonly name: string; readonly spelt: string }[] {
-  const { nameEnd } = callShape(toolFormat(plan.format ?? 'fenced-json'), plan.isParallel);
+  const { nameEnd } = callShape(toolFormat(plan.format ?? 'fenced-json'));
   return plan.functions.map(({ name }) => ({ name, spelt: (nameEnd === '"' ? jsonText(name) : name) + nameEnd }));
 }
 

@@ -22,8 +22,6 @@ const GRAMMAR: GrammarState = { __opaque: 'grammar-state' };
 const CLOSING = {
   string: new Map([[34, 60]]),
   value: new Map([[125, 60]]),
-  lastCall: new Map(),
-  noMoreCalls: new Map([[93, -1.5]]),
 };
 
 /** A sampler whose model says these tokens in turn, and what it was configured to. */
@@ -111,12 +109,6 @@ describe('ChoiceSampler', () => {
     const { configs, results } = await sampled({ frequencyPenalty: 2 }, [closing, closing], [34, 97]);
     expect(configs.map(biases)).toContainEqual({ 34: 60 });
     expect(results.map(({ wasSteered }) => wasSteered)).toEqual([true, false]);
-  });
-
-  it('makes ending an array of calls less likely while another may follow', async () => {
-    const between: SamplingWishes = { ...FREE, grammar: GRAMMAR, goingOn: 'noMoreCalls' };
-    const { configs } = await sampled({ logitBias: [[6, 3]] }, [between, FREE]);
-    expect(configs.map(biases)).toEqual([{ 93: -1.5, 6: 3 }, { 6: 3 }]);
   });
 
   it('gives log probabilities over the whole distribution', async () => {

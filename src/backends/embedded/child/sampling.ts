@@ -39,7 +39,7 @@ export class ChoiceSampler {
   #best: NativeSampler | undefined;
   #whole: NativeSampler | undefined;
   readonly #generated = new Map<number, number>();
-  #applied: Pick<SamplingWishes, 'grammar' | 'closing' | 'goingOn'> | undefined;
+  #applied: Pick<SamplingWishes, 'grammar' | 'closing'> | undefined;
 
   constructor(
     engine: DecodingEngine,
@@ -73,15 +73,14 @@ export class ChoiceSampler {
   }
 
   /** Settings reach the native side only when one changed: applying them rebuilds its chain. */
-  #configure({ grammar, closing, goingOn }: SamplingWishes, context: readonly number[]): void {
+  #configure({ grammar, closing }: SamplingWishes, context: readonly number[]): void {
     const { presencePenalty, frequencyPenalty } = this.#sampling;
     const changesWithEachToken = presencePenalty !== 0 || frequencyPenalty !== 0;
-    const held = this.#applied;
-    const isApplied = held?.grammar === grammar && held?.closing === closing && held?.goingOn === goingOn;
+    const isApplied = this.#applied?.grammar === grammar && this.#applied?.closing === closing;
     if (isApplied && !changesWithEachToken) return;
-    this.#applied = { grammar, closing, goingOn };
+    this.#applied = { grammar, closing };
     const { temperature, topK, topP, minP, repetitionPenalty } = this.#sampling;
-    const bias = this.#bias(grammar !== undefined, closing, goingOn);
+    const bias = this.#bias(grammar !== undefined, closing);
     const config: NativeSamplerConfig = {
       temperature,
       seed: this.#seed,
@@ -103,13 +102,12 @@ export class ChoiceSampler {
     this.#native.applyConfig(config);
   }
 
-  #bias(isHeld: boolean, closing: SamplingWishes['closing'], goingOn: SamplingWishes['goingOn']): TokenBias {
+  #bias(isHeld: boolean, closing: SamplingWishes['closing']): TokenBias {
     // Penalties would take from the closing quote what the bias gives it: it is the token said most often.
     if (closing !== 'no') return closing === 'string' ? this.#closing.string : this.#closing.value;
     const { presencePenalty, frequencyPenalty, logitBias } = this.#sampling;
-    const unlikely = goingOn === undefined ? NO_BIAS : this.#closing[goingOn];
-    if (logitBias.length === 0 && presencePenalty === 0 && frequencyPenalty === 0) return unlikely;
-    const bias = new Map<number, number>(unlikely);
+    if (logitBias.length === 0 && presencePenalty === 0 && frequencyPenalty === 0) return NO_BIAS;
+    const bias = new Map<number, number>();
     for (const [token, value] of logitBias) {
       // Under a grammar a banned token may be the only one left, and then it has to be taken.
       bias.set(token, value <= BAN && !isHeld ? Number.NEGATIVE_INFINITY : value);

@@ -55,7 +55,7 @@ async function holds(grammar: string, text: string): Promise<boolean> {
 }
 
 test.each(TOOL_FORMATS)('what holds calls in the spelling of $id', async (format) => {
-  const shape = callShape(format, true);
+  const shape = callShape(format);
   const functions = ['get', 'get_time'].map((name) => ({ name, argumentsGrammar: '' }));
   const plan = { functions, mode: 'required', isParallel: true, opening: shape.opening, format: format.id } as const;
   for (const name of ['get', 'get_time']) expect(await holds(namesGrammar(plan).gbnf, name + shape.nameEnd)).toBe(true);

@@ -149,12 +149,12 @@ class Stretch {
     return { token: new TextDecoder().decode(bytes), bytes: [...bytes] };
   }
 
-  #isStillWished({ grammar, closing, goingOn, logprob }: SamplingWishes): boolean {
+  #isStillWished({ grammar, closing, logprob }: SamplingWishes): boolean {
     const held = this.#wishes;
     if (grammar !== held.grammar || logprob !== held.logprob) return false;
     // No other completion could take over here.
     if (this.#grammar?.canBeWritten === false) return true;
-    return closing === held.closing && goingOn === held.goingOn && !this.#options.sampling.needsSteps({ closing });
+    return closing === held.closing && !this.#options.sampling.needsSteps({ closing });
   }
 
   /** llama-server ended the completion by itself. */

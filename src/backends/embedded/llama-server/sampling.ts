@@ -65,9 +65,9 @@ export class CompletionSampling {
   }
 
   /** The fields of the next completion. */
-  fields({ closing, goingOn, grammar, logprob }: SamplingWishes): SamplingFields {
+  fields({ closing, grammar, logprob }: SamplingWishes): SamplingFields {
     const { temperature, topK, topP, minP, repetitionPenalty } = this.#sampling;
-    const bias = this.#bias(closing, goingOn);
+    const bias = this.#bias(closing);
     return {
       temperature,
       top_k: topK,
@@ -88,11 +88,11 @@ export class CompletionSampling {
     return closing !== 'no' && this.#closing[closing].has(token) && best !== token;
   }
 
-  #bias(closing: SamplingWishes['closing'], goingOn: SamplingWishes['goingOn']): TokenBias {
+  #bias(closing: SamplingWishes['closing']): TokenBias {
     // Penalties would take from the closing quote what the bias gives it: it is the token said most often.
     if (closing !== 'no') return this.#closing[closing];
     const { presencePenalty, frequencyPenalty, logitBias } = this.#sampling;
-    const bias = new Map<number, number>([...(goingOn === undefined ? [] : this.#closing[goingOn]), ...logitBias]);
+    const bias = new Map<number, number>(logitBias);
     if (presencePenalty === 0 && frequencyPenalty === 0) return bias;
     for (const [token, count] of this.#generated)
       bias.set(token, (bias.get(token) ?? 0) - presencePenalty - frequencyPenalty * count);
