@@ -30,6 +30,8 @@ export type Decision =
       readonly accepted: AcceptedMessage;
       readonly pieces: readonly Piece[];
       readonly outputTokens: number;
+      /** The probability that it had begun as a call does, 0 to 1; undefined where nobody told of it. */
+      readonly callChance?: number | undefined;
     }
   /** It is the call whose result it was just shown. */
   | { readonly kind: 'repeat' }
@@ -47,6 +49,9 @@ export interface AnsweredCall {
   readonly inputText: string;
 }
 
+/** The likeliest first tokens among which one that opens a call is looked for. */
+const FIRST_TOKENS = 5;
+const CALL_OPENING = /^\s*[`{<[]/;
 /** An opening with its name is over by then, whatever the spelling. */
 const OPENING_TOKENS = 32;
 /** Arguments that are longer are not looked at to their end. */
@@ -62,7 +67,7 @@ export function answeredCallsOf(turns: readonly Turn[]): readonly AnsweredCall[]
 
 /**
  * The plan that decides for `plan`; undefined where there is nothing to decide or the model decides well by itself.
- * `isAsked`: whether the function fits will be measured, so its name is wanted at temperature 0, too.
+ * `isAsked`: how well functions fit will be measured, so a name is wanted at temperature 0, too, and how likely a call was.
  */
 export function decisionPlanOf(
   plan: DecodePlan,
@@ -82,12 +87,26 @@ export function decisionPlanOf(
     ...plan,
     stages: [{ ...answer, maxTokens: Math.min(most, answer.maxTokens ?? most) }],
     sampling: { ...plan.sampling, temperature: 0 },
+    logprobs: isAsked ? { top: Math.max(FIRST_TOKENS, plan.logprobs?.top ?? 0) } : plan.logprobs,
   };
 }
 
-/** Reads the deciding job until it is clear, and stops it. Undefined when its mailbox was closed on it. */
-export async function decisionOf(job: Job, answered: readonly AnsweredCall[]): Promise<Decision | undefined> {
-  const reader = new DecisionReader(answered);
+/** The plan that names the function which a call would be made of, if one were. */
+export function namingPlanOf(plan: DecodePlan): DecodePlan {
+  const stages = plan.stages.map((stage) => ({ ...requiringCalls(stage), maxTokens: OPENING_TOKENS }));
+  return { ...plan, stages, choices: 1, sampling: { ...plan.sampling, temperature: 0 }, logprobs: undefined };
+}
+
+/**
+ * Reads the deciding job until it is clear, and stops it. Undefined when its mailbox was closed on it. Of log probabilities
+ * it keeps what the caller asked for.
+ */
+export async function decisionOf(
+  job: Job,
+  answered: readonly AnsweredCall[],
+  logprobs?: DecodePlan['logprobs'],
+): Promise<Decision | undefined> {
+  const reader = new DecisionReader(answered, logprobs);
   for (;;) {
     const messages = await job.messages.take();
     if (!messages) return undefined;
@@ -131,12 +150,14 @@ function requiringCalls(stage: Stage): Stage {
 
 class DecisionReader {
   readonly #answered: readonly AnsweredCall[];
+  readonly #logprobs: DecodePlan['logprobs'];
   #accepted: AcceptedMessage | undefined;
   /** The call that is being read because one of its name was just answered. */
   #call: { readonly name: string; inputText: string } | undefined;
 
-  constructor(answered: readonly AnsweredCall[]) {
+  constructor(answered: readonly AnsweredCall[], logprobs: DecodePlan['logprobs']) {
     this.#answered = answered;
+    this.#logprobs = logprobs;
   }
 
   push(message: JobMessage): Decision | undefined {
@@ -166,8 +187,9 @@ class DecisionReader {
           return {
             kind: 'text',
             accepted,
-            pieces: pieces.filter(({ type }) => type === 'text'),
+            pieces: pieces.flatMap((each) => (each.type === 'text' ? [withLogprobs(each, this.#logprobs)] : [])),
             outputTokens: counts.output,
+            callChance: callChance(piece),
           };
         case 'call-start':
           if (!this.#answered.some(({ name }) => name === piece.name))
@@ -196,6 +218,22 @@ class DecisionReader {
     const call = this.#call;
     return this.#answered.some(({ name, inputText }) => name === call?.name && isSameJson(inputText, call.inputText));
   }
+}
+
+type TextPiece = Extract<Piece, { type: 'text' }>;
+
+function withLogprobs({ text, logprobs }: TextPiece, wanted: DecodePlan['logprobs']): TextPiece {
+  if (wanted === undefined || logprobs === undefined) return { type: 'text', text };
+  return { type: 'text', text, logprobs: logprobs.map((each) => ({ ...each, top: each.top.slice(0, wanted.top) })) };
+}
+
+function callChance({ logprobs }: TextPiece): number | undefined {
+  const first = logprobs?.[0];
+  if (first === undefined) return undefined;
+  const others = first.top.filter(({ token }) => token !== first.token);
+  return [first, ...others]
+    .filter(({ token }) => CALL_OPENING.test(token))
+    .reduce((sum, { logprob }) => sum + Math.exp(logprob), 0);
 }
 
 function isSameJson(a: string, b: string): boolean {

@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { GenerationRequest, Turn } from '../../core/generation.ts';
 import type { Job, JobMessage } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
-import { type Fit, FitCheck, isFit, leastFitOf } from './fit-check.ts';
+import { type FitBounds, FitCheck, fitBoundsOf, isFit } from './fit-check.ts';
 import { Mailbox } from './mailbox.ts';
 import { ask, collect, contextOf, fakeBackend, planInputOf, WEATHER } from './testing/harness.ts';
 
 const CODER = 'qwen2.5-coder-0.5b-instruct';
 
-function leastFit(request: GenerationRequest, name = CODER): Fit | undefined {
-  return leastFitOf(planInputOf(request), name);
+function boundsOf(request: GenerationRequest, name = CODER): FitBounds | undefined {
+  return fitBoundsOf(planInputOf(request), name);
 }
 
 const asked = (overrides: Parameters<typeof ask>[1] = {}) => ask('Is it cold?', { tools: [WEATHER], ...overrides });
@@ -27,18 +27,18 @@ const CALL: Turn = {
 
 describe('whether a function fits', () => {
   it('is asked of weights whose bias was measured, at the first step of a plain request', () => {
-    expect(leastFit(asked())?.whole).toBeGreaterThan(0);
-    expect(leastFit(asked(), 'some-other-7b')).toBeUndefined();
-    expect(leastFit(asked({ turns: [user('a'), CALL, user('b')] }))).toBeUndefined();
-    expect(leastFit(asked({ turns: [user('a'), { role: 'assistant', parts: [] }, user('b')] }))).toBeUndefined();
+    expect(boundsOf(asked())?.called.whole).toBeGreaterThan(0);
+    expect(boundsOf(asked(), 'some-other-7b')).toBeUndefined();
+    expect(boundsOf(asked({ turns: [user('a'), CALL, user('b')] }))).toBeUndefined();
+    expect(boundsOf(asked({ turns: [user('a'), { role: 'assistant', parts: [] }, user('b')] }))).toBeUndefined();
     const many = Array.from({ length: 13 }, (_, index) => ({ ...WEATHER, name: `f${index}` }));
-    expect(leastFit(asked({ tools: many }))).toBeUndefined();
+    expect(boundsOf(asked({ tools: many }))).toBeUndefined();
   });
 
   it('is not asked of weights that were trained on the spelling', () => {
     const chatTemplate = "{{ '<tool_call>' }}{% for m in messages %}{{ m.content }}{% endfor %}";
     const input = planInputOf(asked(), { chatTemplate, spelling: 'hermes' });
-    expect(leastFitOf(input, CODER)).toBeUndefined();
+    expect(fitBoundsOf(input, CODER)).toBeUndefined();
   });
 });
 

@@ -28,13 +28,26 @@ export interface Fit {
   readonly whole: number;
 }
 
-/**
- * What a request has to explain at least, by weights. One of the two is enough: a name may say nothing (`fn_17`), and a
- * description may be in another language.
- */
-const LEAST_FIT: readonly (Fit & { readonly weights: RegExp })[] = [
-  { weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i, name: 0.4, whole: 0.15 },
-  { weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b1\.5b/i, name: 0.5, whole: 0.3 },
+/** What a request has to explain at least. */
+export interface FitBounds {
+  /** Of a function that the weights have called. One of the two is enough: a name may say nothing (`fn_17`), and a description may be in another language. */
+  readonly called: Fit;
+  /** Of a function that they were near to calling, from this probability of a call on: then it is called. */
+  readonly uncalled: { readonly chance: number; readonly name: number };
+}
+
+/** Of weights that were measured (docs/decisions/0019). */
+const BOUNDS: readonly (FitBounds & { readonly weights: RegExp })[] = [
+  {
+    weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i,
+    called: { name: 0.5, whole: 0.35 },
+    uncalled: { chance: 0.1, name: 0.74 },
+  },
+  {
+    weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b1\.5b/i,
+    called: { name: 0.5, whole: 0.3 },
+    uncalled: { chance: 0.1, name: 0.74 },
+  },
 ];
 
 /** A function that has to be told one of these answers what no name can tell. */
@@ -70,7 +83,7 @@ const EXAMPLES: readonly { readonly request: string; readonly told: string }[] =
 const OTHER_REQUESTS = ['Hello, how are you?', 'Write a poem about the sea.'] as const;
 
 /** What has to be explained where it has to be looked at; undefined where nobody looks. */
-export function leastFitOf(input: PlanInput, displayName: string): Fit | undefined {
+export function fitBoundsOf(input: PlanInput, displayName: string): FitBounds | undefined {
   const { request } = input;
   const tools = functionTools(request);
   const isFirstStep = !request.turns.some((turn) => turn.parts.some((part) => part.type === 'tool-call'));
@@ -78,7 +91,7 @@ export function leastFitOf(input: PlanInput, displayName: string): Fit | undefin
   // With a second user turn the last one may only answer a question, and says nothing by itself.
   if (request.turns.filter(({ role }) => role === 'user').length > 1) return undefined;
   if (isTrained(input.spelling, input.template.traits)) return undefined;
-  return LEAST_FIT.find(({ weights }) => weights.test(displayName) || weights.test(input.facts.name));
+  return BOUNDS.find(({ weights }) => weights.test(displayName) || weights.test(input.facts.name));
 }
 
 /** How unlikely a function is: negative log probabilities, in nats. */

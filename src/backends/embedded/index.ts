@@ -5,13 +5,14 @@ import type { GenerationStream } from '../../core/events.ts';
 import type { GenerationRequest } from '../../core/generation.ts';
 import type { ModelCard } from '../../core/models.ts';
 import type { Backend, CallContext, Clock, Logger, QueueWait } from '../../core/ports.ts';
-import { answeredCallsOf, decidedPlanOf, decisionOf, decisionPlanOf } from './call-decision.ts';
+import { chooseCall } from './call-choice.ts';
+import { decidedPlanOf } from './call-decision.ts';
 import { ControlTextCutter } from './control-text.ts';
 import { decodePlanOf, type PlanInput, promptFor } from './decode-plan.ts';
 import { EngineClient, type EngineState, type Job } from './engine-client.ts';
 import type { DecodePlan, EngineOptions, WeightsFacts } from './engine-protocol.ts';
 import { JobEvents } from './events.ts';
-import { FitCheck, isFit, leastFitOf } from './fit-check.ts';
+import { FitCheck } from './fit-check.ts';
 import type { Fleet, FleetEntry } from './fleet.ts';
 import { plainSegments } from './raw-prompt.ts';
 import { MAX_SEED } from './sampling.ts';
@@ -231,37 +232,27 @@ async function* generate(engine: Engine, request: GenerationRequest, context: Ca
       let plan = earlyPlan ?? decodePlanOf(input);
       events.admitted(place, plan.stages.length > 1);
       engine.onAdmitted?.({ priority: context.priority, queueMs: place.queueMs, callsAhead: place.callsAhead });
-      const answered = answeredCallsOf(request.turns);
-      const leastFit = leastFitOf(input, engine.weightsName);
-      const decisionPlan = decisionPlanOf(plan, input.spelling, answered, leastFit !== undefined);
-      if (decisionPlan && !signal.aborted) {
-        const startedAtMs = context.clock.monotonic();
-        job = place.start(decisionPlan);
-        const decision = await decisionOf(job, answered);
-        if (decision?.kind === 'ended') {
-          for (const event of events.push(decision.message)) yield event;
-          return;
-        }
-        let isMisfit = false;
-        if (decision?.kind === 'call' && leastFit !== undefined && !signal.aborted) {
-          const ask = (asking: DecodePlan): Job => {
-            job = place.start(asking);
-            return job;
-          };
-          // An engine that tells no probabilities cannot be asked, and a call it decided on stands.
-          const fit = await engine.fitCheck.fitOf(decision.name, input, ask, signal);
-          isMisfit = fit !== undefined && !isFit(fit, leastFit);
-        }
-        if (decision && !signal.aborted) {
-          const decisionMs = context.clock.monotonic() - startedAtMs;
-          const isClear = decision.kind !== 'repeat' && !isMisfit;
-          plan = isClear ? decidedPlanOf(plan, decision) : decodePlanOf({ ...input, request: withoutCalls(request) });
-          job = place.start(plan);
-          place.leave();
-          for (const event of events.decided(isClear ? decision : undefined, decisionMs)) yield event;
-        }
-      } else if (!signal.aborted) {
+      const start = (asking: DecodePlan): Job => {
+        job = place.start(asking);
+        return job;
+      };
+      const startedAtMs = context.clock.monotonic();
+      const { weightsName, fitCheck } = engine;
+      const choice = await chooseCall(plan, { input, weightsName, fitCheck, start, signal });
+      if (choice?.kind === 'ended') {
+        for (const event of events.push(choice.message)) yield event;
+        return;
+      }
+      if (!signal.aborted) {
+        const isClear = choice !== undefined && choice.kind !== 'without-calls';
+        if (isClear) plan = decidedPlanOf(plan, choice);
+        else if (choice) plan = decodePlanOf({ ...input, request: withoutCalls(request) });
         job = place.start(plan);
+        place.leave();
+        if (choice) {
+          const decisionMs = context.clock.monotonic() - startedAtMs;
+          for (const event of events.decided(isClear ? choice : undefined, decisionMs)) yield event;
+        }
       }
       place.leave();
     }

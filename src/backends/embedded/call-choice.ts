@@ -1,0 +1,86 @@
+/**
+ * Whether an answer opens with a call, for weights that were not trained to decide it: what they begin with at temperature
+ * 0 (`call-decision.ts`), weighed against how well the function fits the request (`fit-check.ts`).
+ *
+ *     they call      and the function fits                         → that call
+ *                    and it does not                               → an answer made without functions
+ *     they answer    and were not near to calling                  → that answer
+ *                    and were, and the function fits very well     → a call of it
+ *
+ * The jobs run one after the other, so that one place in the queue is enough.
+ */
+import { functionTools } from '../../core/generation.ts';
+import {
+  type AcceptedMessage,
+  answeredCallsOf,
+  type ClearDecision,
+  type Decision,
+  decisionOf,
+  decisionPlanOf,
+  namingPlanOf,
+} from './call-decision.ts';
+import type { PlanInput } from './decode-plan.ts';
+import type { Job } from './engine-client.ts';
+import type { DecodePlan } from './engine-protocol.ts';
+import { type FitBounds, type FitCheck, fitBoundsOf, isFit } from './fit-check.ts';
+
+export type CallChoice =
+  | ClearDecision
+  | Extract<Decision, { kind: 'ended' }>
+  /** The function that was called, or just was, is none to call. */
+  | { readonly kind: 'without-calls' };
+
+export interface Chooser {
+  readonly input: PlanInput;
+  readonly weightsName: string;
+  readonly fitCheck: Pick<FitCheck, 'fitOf'>;
+  readonly start: (plan: DecodePlan) => Job;
+  readonly signal: AbortSignal;
+}
+
+/** How `plan` is to open. Undefined when there is nothing to choose, or the caller left. */
+export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<CallChoice | undefined> {
+  const { input, start, signal } = chooser;
+  const answered = answeredCallsOf(input.request.turns);
+  const bounds = fitBoundsOf(input, chooser.weightsName);
+  const decisionPlan = decisionPlanOf(plan, input.spelling, answered, bounds !== undefined);
+  if (!decisionPlan || signal.aborted) return undefined;
+  const decision = await decisionOf(start(decisionPlan), answered, plan.logprobs);
+  if (!decision || signal.aborted) return undefined;
+  switch (decision.kind) {
+    case 'repeat':
+      return { kind: 'without-calls' };
+    case 'call':
+      return bounds && !(await fits(decision.name, bounds, chooser)) ? { kind: 'without-calls' } : decision;
+    case 'text': {
+      const isNear = bounds !== undefined && (decision.callChance ?? 0) >= bounds.uncalled.chance;
+      return isNear ? ((await missedCall(plan, decision.accepted, bounds, chooser)) ?? decision) : decision;
+    }
+    default:
+      return decision;
+  }
+}
+
+/** An engine that tells no probabilities cannot be asked, and a call it decided on stands. */
+async function fits(
+  name: string,
+  { called }: FitBounds,
+  { fitCheck, input, start, signal }: Chooser,
+): Promise<boolean> {
+  const fit = await fitCheck.fitOf(name, input, start, signal);
+  return fit === undefined || isFit(fit, called);
+}
+
+/** The call that the weights did not make although all speaks for it. */
+async function missedCall(
+  plan: DecodePlan,
+  accepted: AcceptedMessage,
+  { uncalled }: FitBounds,
+  { fitCheck, input, start, signal }: Chooser,
+): Promise<ClearDecision | undefined> {
+  const [only, ...others] = functionTools(input.request);
+  const named = others.length === 0 ? only : await decisionOf(start(namingPlanOf(plan)), []);
+  if (named === undefined || !('name' in named) || signal.aborted) return undefined;
+  const fit = await fitCheck.fitOf(named.name, input, start, signal);
+  return fit !== undefined && fit.name >= uncalled.name ? { kind: 'call', name: named.name, accepted } : undefined;
+}
