@@ -68,9 +68,9 @@ async function chosen(
   };
 }
 
-const WELL: Fit = { name: 0.9, whole: 0.9 };
-const PARTLY: Fit = { name: 0.6, whole: 0.6 };
-const BADLY: Fit = { name: 0.1, whole: 0.1 };
+const WELL: Fit = { name: 0.9, whole: 0.9, near: 0.9 };
+const PARTLY: Fit = { name: 0.6, whole: 0.6, near: 0.6 };
+const BADLY: Fit = { name: 0.1, whole: 0.1, near: 0.1 };
 
 describe('a call that the weights make', () => {
   it('stands where its function fits, and goes where it does not', async () => {
@@ -97,6 +97,8 @@ describe('an answer in text', () => {
   it('stands where the function fits no more than partly', async () => {
     expect((await chosen([text('It', 0.2)], PARTLY)).choice).toMatchObject({ kind: 'text' });
     expect((await chosen([text('It', 0.2)], undefined)).choice).toMatchObject({ kind: 'text' });
+    // As near to a greeting as to the request.
+    expect((await chosen([text('Hi', 0.2)], { ...WELL, near: 0.3 })).choice).toMatchObject({ kind: 'text' });
   });
 
   it('stands without a look at any function where no call was near', async () => {

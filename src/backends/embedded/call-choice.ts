@@ -22,7 +22,7 @@ import {
 import type { PlanInput } from './decode-plan.ts';
 import type { Job } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
-import { type FitBounds, type FitCheck, fitBoundsOf, isFit } from './fit-check.ts';
+import { type FitBounds, type FitCheck, fitBoundsOf, isFit, isVeryFit } from './fit-check.ts';
 
 export type CallChoice =
   | ClearDecision
@@ -53,7 +53,7 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
     case 'call':
       return bounds && !(await fits(decision.name, bounds, chooser)) ? { kind: 'without-calls' } : decision;
     case 'text': {
-      const isNear = bounds !== undefined && (decision.callChance ?? 0) >= bounds.uncalled.chance;
+      const isNear = bounds?.uncalled !== undefined && (decision.callChance ?? 0) >= bounds.uncalled.chance;
       return isNear ? ((await missedCall(plan, decision.accepted, bounds, chooser)) ?? decision) : decision;
     }
     default:
@@ -62,25 +62,21 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
 }
 
 /** An engine that tells no probabilities cannot be asked, and a call it decided on stands. */
-async function fits(
-  name: string,
-  { called }: FitBounds,
-  { fitCheck, input, start, signal }: Chooser,
-): Promise<boolean> {
+async function fits(name: string, bounds: FitBounds, { fitCheck, input, start, signal }: Chooser): Promise<boolean> {
   const fit = await fitCheck.fitOf(name, input, start, signal);
-  return fit === undefined || isFit(fit, called);
+  return fit === undefined || isFit(fit, bounds);
 }
 
 /** The call that the weights did not make although all speaks for it. */
 async function missedCall(
   plan: DecodePlan,
   accepted: AcceptedMessage,
-  { uncalled }: FitBounds,
+  bounds: FitBounds,
   { fitCheck, input, start, signal }: Chooser,
 ): Promise<ClearDecision | undefined> {
   const [only, ...others] = functionTools(input.request);
   const named = others.length === 0 ? only : await decisionOf(start(namingPlanOf(plan)), []);
   if (named === undefined || !('name' in named) || signal.aborted) return undefined;
   const fit = await fitCheck.fitOf(named.name, input, start, signal);
-  return fit !== undefined && fit.name >= uncalled.name ? { kind: 'call', name: named.name, accepted } : undefined;
+  return fit !== undefined && isVeryFit(fit, bounds) ? { kind: 'call', name: named.name, accepted } : undefined;
 }

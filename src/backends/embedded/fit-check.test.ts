@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { GenerationRequest, Turn } from '../../core/generation.ts';
 import type { Job, JobMessage } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
-import { type FitBounds, FitCheck, fitBoundsOf, isFit } from './fit-check.ts';
+import { type FitBounds, FitCheck, fitBoundsOf, isFit, isVeryFit } from './fit-check.ts';
 import { Mailbox } from './mailbox.ts';
 import { ask, collect, contextOf, fakeBackend, planInputOf, WEATHER } from './testing/harness.ts';
 
@@ -84,22 +84,31 @@ describe('how well a function fits', () => {
     const halves = (await look([saying(-1, -15), saying(-4, -16)])).fit;
     expect(halves?.name).toBeCloseTo(0.75);
     expect(halves?.whole).toBeCloseTo(0.2);
-    expect((await look([saying(-20, -1), saying(-20, -1)])).fit).toEqual({ name: 0, whole: 0 });
+    expect((await look([saying(-20, -1), saying(-20, -1)])).fit).toEqual({ name: 0, whole: 0, near: 0 });
     expect((await look([saying(-30), saying(-20)])).fit?.name).toBeCloseTo(-0.5);
-    expect((await look([saying(-1), saying(0)])).fit).toEqual({ name: 0, whole: 0 });
+    expect((await look([saying(-1), saying(0)])).fit).toEqual({ name: 0, whole: 0, near: 0 });
   });
 
   it('is told from the other request that the function is farther from', async () => {
     const { fit } = await look([saying(-2, -2), saying(-8, -2), saying(-4, -8)]);
     expect(fit?.name).toBeCloseTo(0.75);
     expect(fit?.whole).toBeCloseTo(1 - 4 / 12);
+    expect(fit?.near).toBeCloseTo(0.5);
   });
 
   it('is enough when either the name or all of it is explained', () => {
-    const least = { name: 0.5, whole: 0.3 };
-    expect(isFit({ name: 0.5, whole: -1 }, least)).toBe(true);
-    expect(isFit({ name: -1, whole: 0.3 }, least)).toBe(true);
-    expect(isFit({ name: 0.49, whole: 0.29 }, least)).toBe(false);
+    const bounds = { called: { name: 0.5, whole: 0.3 } };
+    expect(isFit({ name: 0.5, whole: -1, near: -1 }, bounds)).toBe(true);
+    expect(isFit({ name: -1, whole: 0.3, near: -1 }, bounds)).toBe(true);
+    expect(isFit({ name: 0.49, whole: 0.29, near: 1 }, bounds)).toBe(false);
+  });
+
+  it('is very good when the name is told from every other request', () => {
+    const bounds = { called: { name: 0, whole: 0 }, uncalled: { chance: 0.1, name: 0.7, near: 0.4 } };
+    expect(isVeryFit({ name: 0.7, whole: -1, near: 0.4 }, bounds)).toBe(true);
+    expect(isVeryFit({ name: 0.9, whole: 1, near: 0.3 }, bounds)).toBe(false);
+    expect(isVeryFit({ name: 0.6, whole: 1, near: 0.6 }, bounds)).toBe(false);
+    expect(isVeryFit({ name: 1, whole: 1, near: 1 }, { called: bounds.called })).toBe(false);
   });
 
   it.each([

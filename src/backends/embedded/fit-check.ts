@@ -26,14 +26,16 @@ export interface Fit {
   readonly name: number;
   /** Of name and description. */
   readonly whole: number;
+  /** Of the name, told from the nearer of the other requests: what is near to a greeting is little here. */
+  readonly near: number;
 }
 
 /** What a request has to explain at least. */
 export interface FitBounds {
   /** Of a function that the weights have called. One of the two is enough: a name may say nothing (`fn_17`), and a description may be in another language. */
-  readonly called: Fit;
-  /** Of a function that they were near to calling, from this probability of a call on: then it is called. */
-  readonly uncalled: { readonly chance: number; readonly name: number };
+  readonly called: Pick<Fit, 'name' | 'whole'>;
+  /** Of a function that they were near to calling, from this probability of a call on: it is called where both are reached. */
+  readonly uncalled?: ({ readonly chance: number } & Pick<Fit, 'name' | 'near'>) | undefined;
 }
 
 /** Of weights that were measured (docs/decisions/0019). */
@@ -41,12 +43,11 @@ const BOUNDS: readonly (FitBounds & { readonly weights: RegExp })[] = [
   {
     weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i,
     called: { name: 0.5, whole: 0.35 },
-    uncalled: { chance: 0.1, name: 0.74 },
+    uncalled: { chance: 0.1, name: 0.74, near: 0.45 },
   },
   {
     weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b1\.5b/i,
     called: { name: 0.5, whole: 0.3 },
-    uncalled: { chance: 0.1, name: 0.74 },
   },
 ];
 
@@ -100,10 +101,15 @@ interface Surprise {
   readonly whole: number;
 }
 
+/** Of the other requests: what is most surprising behind one of them, and a name where it is least so. */
+interface Elsewhere extends Surprise {
+  readonly nearName: number;
+}
+
 /** Of one set of weights. */
 export class FitCheck {
   /** Surprises behind requests that no function answers, by what is told of the function. */
-  readonly #elsewhere = new Map<string, Surprise>();
+  readonly #elsewhere = new Map<string, Elsewhere>();
 
   /**
    * Undefined when nobody can tell: an engine gives no probabilities, or the function takes a text that may be about
@@ -124,25 +130,41 @@ export class FitCheck {
     if (here === undefined || signal.aborted) return undefined;
     let elsewhere = this.#elsewhere.get(told);
     if (elsewhere === undefined) {
-      elsewhere = { name: 0, whole: 0 };
+      const surprises: Surprise[] = [];
       for (const other of OTHER_REQUESTS) {
         const surprise = await surpriseAt(other);
         if (surprise === undefined || signal.aborted) return undefined;
-        elsewhere = larger(elsewhere, surprise);
+        surprises.push(surprise);
       }
+      elsewhere = elsewhereOf(surprises);
       if (this.#elsewhere.size >= MAX_REMEMBERED) this.#elsewhere.clear();
       this.#elsewhere.set(told, elsewhere);
     }
-    return { name: shareOf(here.name, elsewhere.name), whole: shareOf(here.whole, elsewhere.whole) };
+    return {
+      name: shareOf(here.name, elsewhere.name),
+      whole: shareOf(here.whole, elsewhere.whole),
+      near: shareOf(here.name, elsewhere.nearName),
+    };
   }
 }
 
-function larger(one: Surprise, other: Surprise): Surprise {
-  return { name: Math.max(one.name, other.name), whole: Math.max(one.whole, other.whole) };
+function elsewhereOf(surprises: readonly Surprise[]): Elsewhere {
+  const names = surprises.map(({ name }) => name);
+  return {
+    name: Math.max(...names),
+    whole: Math.max(...surprises.map(({ whole }) => whole)),
+    nearName: Math.min(...names),
+  };
 }
 
-export function isFit(fit: Fit, least: Fit): boolean {
-  return fit.name >= least.name || fit.whole >= least.whole;
+/** A call that was made may stand. */
+export function isFit(fit: Fit, { called }: FitBounds): boolean {
+  return fit.name >= called.name || fit.whole >= called.whole;
+}
+
+/** A call that was not made is due. */
+export function isVeryFit(fit: Fit, { uncalled }: FitBounds): boolean {
+  return uncalled !== undefined && fit.name >= uncalled.name && fit.near >= uncalled.near;
 }
 
 function takesFreeText(tool: FunctionTool): boolean {

@@ -142,6 +142,15 @@ describe('a required call', () => {
     expect(runChoice({ stages: lines }, ['get_time"', '{}', '{']).end?.reason).toBe('tool-calls');
   });
 
+  it('ends after a call where a limit would cut the next one', () => {
+    const tokens = ['get_time"', '{"a": ', '1}}\n{', 'get_weather"', '{}}\n`'];
+    const within = (maxTokens: number) =>
+      runChoice({ stages: stagesWith({ mode: 'required', isParallel: true }, { maxTokens }) }, tokens);
+    expect(within(11).pieces).toEqual(call('get_time', '{"a": 1}'));
+    expect(within(11).end?.reason).toBe('tool-calls');
+    expect(within(12).pieces).toEqual([...call('get_time', '{"a": 1}'), ...call('get_weather', '{}')]);
+  });
+
   it('ends when the model makes the same call again and again', () => {
     const lines = stagesWith({ mode: 'required', isParallel: true });
     const run = runChoice({ stages: lines }, Array(9).fill(['get_time"', '{}', '{']).flat());

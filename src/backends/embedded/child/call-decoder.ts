@@ -59,6 +59,7 @@ export class CallDecoder {
   readonly #format: ToolFormat;
   readonly #openGrammar: OpenGrammar;
   readonly #emit: (piece: Piece) => void;
+  readonly #hasRoom: () => boolean;
   readonly #seen = new Map<string, number>();
   #calls = 0;
   #state: State = { kind: 'idle' };
@@ -66,13 +67,15 @@ export class CallDecoder {
   #shape: CallShape;
   #isTagged: boolean;
 
-  constructor(plan: CallPlan, openGrammar: OpenGrammar, emit: (piece: Piece) => void) {
+  /** `hasRoom`: whether another call would come to its end before a limit does. */
+  constructor(plan: CallPlan, openGrammar: OpenGrammar, emit: (piece: Piece) => void, hasRoom: () => boolean) {
     this.#plan = plan;
     this.#format = toolFormat(plan.format ?? 'fenced-json');
     this.#shape = callShape(this.#format);
     this.#isTagged = this.#format.input !== 'json';
     this.#openGrammar = openGrammar;
     this.#emit = emit;
+    this.#hasRoom = hasRoom;
   }
 
   /** Held now, if anything is. */
@@ -183,7 +186,7 @@ export class CallDecoder {
     this.#calls++;
     const times = (this.#seen.get(call) ?? 0) + 1;
     this.#seen.set(call, times);
-    if (!this.#plan.isParallel || times >= MAX_SAME_CALLS) return this.#end();
+    if (!this.#plan.isParallel || times >= MAX_SAME_CALLS || !this.#hasRoom()) return this.#end();
     const { after, next, ending } = this.#shape;
     const { read, rest } = goOn(begun, after);
     const isClosed = rest === '';

@@ -53,6 +53,8 @@ export interface DecoderContext {
 const CLOSING_RESERVE = 48;
 /** Each open bracket needs a token of its own in the worst case, and a string its quote, a key its value. */
 const CLOSING_RESERVE_BESIDE_DEPTH = 6;
+/** Brackets of a call. */
+const CALL_DEPTH = 2;
 /** Of what is left of a sequence, reasoning takes this much at most: an answer still has to fit. */
 const REASONING_SHARE = 0.75;
 /** What may stand after a call in free text without being an answer: the rest of its spelling. */
@@ -351,7 +353,9 @@ export class ChoiceDecoder {
     }
     const { calls } = stage;
     if (calls !== undefined) {
-      this.#calls = new CallDecoder(calls, this.#context.openGrammar, (piece) => this.#emit(piece));
+      // A call would be closed in time at once: it is not begun.
+      const hasRoom = (): boolean => !this.#mustClose(CALL_DEPTH);
+      this.#calls = new CallDecoder(calls, this.#context.openGrammar, (piece) => this.#emit(piece), hasRoom);
       if (calls.mode === 'required') {
         this.#phase = { kind: 'calls' };
         return this.#calls.beginRequired();

@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { callShape, toolFormat } from '../../parsers/tool-formats.ts';
 import type { DecodePlan, EngineOptions, EngineSampling, FromEngine, Stage } from '../engine-protocol.ts';
 import { ForkedEngine, type JobSeen } from './testing/forked-engine.ts';
 import { GREEDY } from './testing/plans.ts';
@@ -162,7 +163,7 @@ describe.each(ENGINES)('$name', TIMEOUT, ({ options, skipReason }) => {
 
   it('makes a required call of declared functions with valid arguments, one or several', async () => {
     for (const isParallel of [false, true]) {
-      const opening = isParallel ? '[{"name": "' : '{"name": "';
+      const { opening } = callShape(toolFormat('fenced-json'));
       const functions = ['get_weather', 'get_forecast'].map((name) => ({ name, argumentsGrammar: ARGUMENTS }));
       const calls = { functions, mode: 'required' as const, isParallel, opening };
       const job = await engine.run(plan('What is the weather in Paris and in Rome?', { maxTokens: 90, calls }));
