@@ -42,7 +42,7 @@ export interface FitBounds {
 const BOUNDS: readonly (FitBounds & { readonly weights: RegExp })[] = [
   {
     weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i,
-    called: { name: 0.5, whole: 0.35 },
+    called: { name: 0.4, whole: 0.15 },
     uncalled: { chance: 0.1, name: 0.74, near: 0.45 },
   },
   {
