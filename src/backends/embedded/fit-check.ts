@@ -8,7 +8,7 @@
  * that was measured for the weights (docs/decisions/0019).
  *
  * It costs one prompt of some 150 tokens and the 10 to 25 tokens of the function, three times for a function that is new, and
- * only where a call is about to be made. None of it is counted, as forced text is not.
+ * only where a call is about to be made, or was near. None of it is counted, as forced text is not.
  */
 import { type ContentPart, type FunctionTool, functionTools, type GenerationRequest } from '../../core/generation.ts';
 import { literal, printExpression } from './constraints/grammar-expression.ts';
@@ -32,9 +32,12 @@ export interface Fit {
 
 /** What a request has to explain at least. */
 export interface FitBounds {
-  /** Of a function that the weights have called. One of the two is enough: a name may say nothing (`fn_17`), and a description may be in another language. */
+  /**
+   * Of a function that the weights have called. One of the two is enough: a name may say nothing (`fn_17`), and a
+   * description may be in another language.
+   */
   readonly called: Pick<Fit, 'name' | 'whole'>;
-  /** Of a function that they were near to calling, from this probability of a call on: it is called where both are reached. */
+  /** Of one that they were near to calling, from this probability of a call on: it is called where both are reached. */
   readonly uncalled?: ({ readonly chance: number } & Pick<Fit, 'name' | 'near'>) | undefined;
 }
 
