@@ -16,6 +16,11 @@ if (!hasWeights)
 
 const ask = (text: string) => [{ role: 'user' as const, content: text }];
 
+const described = (name: string, description: string, properties: Record<string, object>) => ({
+  type: 'function' as const,
+  function: { name, description, parameters: { type: 'object', properties, required: Object.keys(properties) } },
+});
+
 /** The whole suite runs over a llama-server, too, where ATELIER_TEST_LLAMA_SERVER names one. */
 const LLAMA_SERVER = process.env.ATELIER_TEST_LLAMA_SERVER;
 const ENGINES: readonly { readonly engine: string; readonly environment: Readonly<Record<string, string>> }[] = [
@@ -160,6 +165,48 @@ describe.skipIf(!hasWeights).each(ENGINES)('Qwen2.5-Coder-0.5B behind Chat Compl
     if (call?.type !== 'function') throw new Error(`no call: ${JSON.stringify(completion.choices[0])}`);
     expect(call.function.name).toBe('get_current_weather');
     expect(JSON.parse(call.function.arguments).location).toMatch(/Beijing/i);
+    expect(completion.choices[0]?.finish_reason).toBe('tool_calls');
+  });
+
+  it.each([
+    ['北京今天天气怎么样？', 'get_current_weather'],
+    ['现在几点了？', 'get_current_time'],
+    ['你好', undefined],
+  ])('calls what %s needs, which is not what it would begin with: %s', async (question, expected) => {
+    const completion = await client.chat.completions.create({
+      model: 'qwen-plus',
+      messages: ask(question),
+      tools: [
+        described('get_current_weather', '当你想查询指定城市的天气时非常有用。', {
+          location: { type: 'string', description: '城市或县区，比如北京市、杭州市、余杭区等。' },
+        }),
+        described('get_current_time', '当你想知道现在的时间时非常有用。', {}),
+      ],
+      temperature: 0,
+      max_tokens: 80,
+    });
+    const call = completion.choices[0]?.message.tool_calls?.[0];
+    expect(call?.type === 'function' ? call.function.name : undefined).toBe(expected);
+    if (expected === 'get_current_weather') expect(JSON.stringify(call)).toContain('北京');
+  });
+
+  it('makes as many calls as are asked for, where several may be made', async () => {
+    const completion = await client.chat.completions.create({
+      model: 'qwen-plus',
+      messages: ask('What is the weather in Paris, in Rome and in Oslo?'),
+      tools: [WEATHER],
+      tool_choice: 'required',
+      parallel_tool_calls: true,
+      temperature: 0,
+      max_tokens: 200,
+    });
+    const calls = completion.choices[0]?.message.tool_calls ?? [];
+    const places = calls.map((call) => (call.type === 'function' ? JSON.parse(call.function.arguments).location : ''));
+    expect(places).toEqual([
+      expect.stringContaining('Paris'),
+      expect.stringContaining('Rome'),
+      expect.stringContaining('Oslo'),
+    ]);
     expect(completion.choices[0]?.finish_reason).toBe('tool_calls');
   });
 
