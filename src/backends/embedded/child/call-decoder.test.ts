@@ -157,6 +157,13 @@ describe('a required call', () => {
     expect(run.pieces.filter(({ type }) => type === 'call-end')).toHaveLength(3);
     expect(run.end?.reason).toBe('tool-calls');
   });
+
+  it('ends when the model comes back to a call after another one', () => {
+    const lines = stagesWith({ mode: 'required', isParallel: true });
+    const turns = ['get_time"', '{}', '\n{', 'get_weather"', '{}', '\n{'];
+    const run = runChoice({ stages: lines }, [...turns, ...turns, ...turns]);
+    expect(run.pieces).toEqual([...call('get_time', '{}'), ...call('get_weather', '{}'), ...call('get_time', '{}')]);
+  });
 });
 
 describe('a call in free text', () => {

@@ -39,7 +39,7 @@ export type CallStep =
   /** All calls are over. */
   | { readonly kind: 'end' };
 
-/** A model that makes the same call this often in one answer is going round in circles. */
+/** A model that makes the same call this often in one answer is going round in circles; so is one that comes back to it. */
 const MAX_SAME_CALLS = 3;
 
 type State =
@@ -62,6 +62,7 @@ export class CallDecoder {
   readonly #hasRoom: () => boolean;
   readonly #seen = new Map<string, number>();
   #calls = 0;
+  #lastCall: string | undefined;
   #state: State = { kind: 'idle' };
   /** Where the call under way goes on: the family's spelling, or that in which it was found. */
   #shape: CallShape;
@@ -186,7 +187,9 @@ export class CallDecoder {
     this.#calls++;
     const times = (this.#seen.get(call) ?? 0) + 1;
     this.#seen.set(call, times);
-    if (!this.#plan.isParallel || times >= MAX_SAME_CALLS || !this.#hasRoom()) return this.#end();
+    const isCircle = times >= MAX_SAME_CALLS || (times > 1 && call !== this.#lastCall);
+    this.#lastCall = call;
+    if (!this.#plan.isParallel || isCircle || !this.#hasRoom()) return this.#end();
     const { after, next, ending } = this.#shape;
     const { read, rest } = goOn(begun, after);
     const isClosed = rest === '';
