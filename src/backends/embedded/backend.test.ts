@@ -1,7 +1,7 @@
 /** The backend over a fake engine: what a call sees when all goes well, when it leaves, and when the engine dies. */
 
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { assemble } from '../../core/assemble.ts';
 import { checkedStream } from '../../core/event-grammar.ts';
 import type { GenerationEvent } from '../../core/events.ts';
@@ -64,6 +64,18 @@ function stateWatcher(): {
 }
 
 describe('a call', () => {
+  it('is made by a child that keeps few heaps, as long as nobody wants it otherwise', async () => {
+    const textOf = async (): Promise<string> => {
+      const events = await collect(open().generate(ask('[[env MALLOC_ARENA_MAX]]'), contextOf()));
+      return events.map((event) => (event.type === 'text-delta' ? event.text : '')).join('');
+    };
+    vi.stubEnv('MALLOC_ARENA_MAX', undefined);
+    expect(await textOf()).toBe('2');
+    vi.stubEnv('MALLOC_ARENA_MAX', '7');
+    expect(await textOf()).toBe('7');
+    vi.unstubAllEnvs();
+  });
+
   it('streams start, usage, the text and the end with exact counts', async () => {
     const events = await collect(open().generate(ask('[[say 3]]'), contextOf()));
     expect(events.map((event) => event.type)).toEqual([

@@ -44,6 +44,9 @@ const RESTART_DELAY_MS = 1_000;
 const MAX_FAILED_STARTS = 3;
 const KILL_AFTER_MS = 2_000;
 
+/** Of glibc: each thread that samples under a grammar would keep a heap of its own, 100 MiB of them together. */
+const CHILD_ENVIRONMENT = { MALLOC_ARENA_MAX: '2' };
+
 export class EngineSupervisor {
   readonly #options: SupervisorOptions;
   readonly #events: SupervisorEvents;
@@ -149,6 +152,7 @@ export class EngineSupervisor {
       // The flags of this process (inspectors, loaders) are not the child's.
       execArgv: [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      env: { ...CHILD_ENVIRONMENT, ...process.env },
     });
     this.#child = child;
     const killWithParent = (): void => void child.kill('SIGKILL');

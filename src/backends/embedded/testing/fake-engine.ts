@@ -4,6 +4,7 @@
  * How it starts is in the weights file's name: `ok`, `load-failed`, `exit` (while loading), `hang` (never ready),
  * `stubborn` (ignores shutdown). What a job does is in the last `[[…]]` of its prompt:
  *
+ *     env NAME    what that variable of the environment holds, then stop
  *     say N       N tokens of text, then stop            think N M   N tokens of reasoning, M of text
  *     hold        one token, then nothing until cancel   hold-silent accepted, then nothing until cancel
  *     call NAME   one call with {"a":1}                  crash N     N tokens, then the process dies
@@ -141,6 +142,10 @@ function generate(jobId: string, plan: DecodePlan): void {
       return;
     case 'echo':
       speaker.step({ type: 'text', text: JSON.stringify(plan) });
+      speaker.end('stop');
+      return;
+    case 'env':
+      speaker.step({ type: 'text', text: process.env[first] ?? '' });
       speaker.end('stop');
       return;
     case 'hold':
