@@ -57,7 +57,7 @@ describe('when to decide', () => {
     expect(decisionPlanOf(planOf({ sampling: { temperature: 0 } }), 'fenced-json', [])).toBeUndefined();
   });
 
-  it('decides at temperature 0, too, where several calls may come: they open in a spelling of their own', () => {
+  it('decides at temperature 0, too, where several calls may come: names and what stands between are held then', () => {
     const plan = planOf({ sampling: { temperature: 0 }, allowsParallelCalls: true });
     expect(decisionPlanOf(plan, 'fenced-json', [])).toBeDefined();
   });
