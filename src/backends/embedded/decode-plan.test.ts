@@ -156,6 +156,45 @@ describe('tools', () => {
   });
 });
 
+describe('calls that are held against the request', () => {
+  const properties = { location: { type: 'string' }, unit: { type: 'string', enum: ['celsius', 'fahrenheit'] } };
+  const tool: FunctionTool = { ...WEATHER, inputSchema: { type: 'object', properties, required: ['location'] } };
+  const callsFor = (text: string, overrides: Partial<GenerationRequest> = {}, more = {}) =>
+    decodePlanOf(planInputOf(ask(text, { tools: [tool], ...overrides }), more)).stages[0]?.calls;
+
+  it('bring the values of the request, and may leave optional arguments out', () => {
+    const calls = callsFor('Paris and Rome, how warm is it in Paris and Rome?');
+    expect(calls?.grounding?.values.map(({ text }) => text)).toEqual(['Rome', 'Paris', 'Rome']);
+    expect(calls?.functions[0]?.optional).toEqual(['unit']);
+    const asked = callsFor('How warm is it in Paris, in celsius?');
+    expect(asked?.grounding?.values.map(({ text }) => text)).toEqual(['Paris', 'celsius']);
+    expect(asked?.functions[0]?.optional).toEqual([]);
+    expect(asked?.functions[0]?.argumentsGrammar).not.toBe(calls?.functions[0]?.argumentsGrammar);
+  });
+
+  it('look for values in the instructions, too', () => {
+    const instructions = [{ type: 'text' as const, text: 'The user lives in Oslo.' }];
+    expect(callsFor('Is it cold?', { instructions })?.grounding?.conversation).toContain('Oslo');
+  });
+
+  it('are left alone on weights that were made to call, for agents, on later turns and for long texts', () => {
+    const hermes = { chatTemplate: `{% if tools %}<tool_call>{{ tools }}{% endif %}${HYBRID}`, spelling: 'hermes' };
+    expect(callsFor('How warm is Paris?', {}, hermes)?.grounding).toBeUndefined();
+    const many = Array.from({ length: 13 }, (_, i) => ({ ...tool, name: `f${i}` }));
+    expect(callsFor('How warm is Paris?', { tools: many })?.grounding).toBeUndefined();
+    const [turn] = ask('How warm is Paris?').turns;
+    expect(turn && callsFor('', { turns: [turn, { role: 'assistant', parts: [] }, turn] })?.grounding).toBeUndefined();
+    expect(callsFor('long '.repeat(500))?.grounding).toBeUndefined();
+  });
+
+  it('are held to the schema alone where the narrower one cannot be held', () => {
+    const rate = { type: 'number', description: 'The rate', multipleOf: 0.5, maximum: 3 };
+    const inputSchema = { type: 'object', properties: { rate }, required: ['rate'] };
+    const calls = callsFor('at 5%', { tools: [{ ...tool, inputSchema }] });
+    expect(calls?.functions[0]?.argumentsGrammar).toContain('root');
+  });
+});
+
 describe('structured output', () => {
   const schema = {
     type: 'object',

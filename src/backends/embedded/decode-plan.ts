@@ -18,12 +18,22 @@ import {
   jsonObjectGrammar,
 } from './constraints/index.ts';
 import type { ControlTextCutter } from './control-text.ts';
-import type { CallableFunction, CallPlan, DecodePlan, PromptSegment, Stage, WeightsFacts } from './engine-protocol.ts';
+import type {
+  CallableFunction,
+  CallPlan,
+  DecodePlan,
+  Grounding,
+  PromptSegment,
+  Stage,
+  WeightsFacts,
+} from './engine-protocol.ts';
+import { groundedParameters, optionalArguments } from './grounding/index.ts';
 import { type Conversation, conversationOf, unexpectedPart, withResultsTold, withSystemText } from './messages.ts';
 import { pictureData, withPictures } from './prompt-images.ts';
 import { rawPromptSegments } from './raw-prompt.ts';
 import { afterClose, skippedReasoning } from './reasoning-style.ts';
 import { engineSampling } from './sampling.ts';
+import { groundingOf } from './single-request.ts';
 import type { ChatTemplate, Prompt } from './template.ts';
 import { reasoningBudget, STAND_IN_THINKING_TEXT, templateEffort } from './thinking-prompt.ts';
 import {
@@ -95,7 +105,7 @@ function chatAnswer(input: PlanInput): Answer {
   const tools = usableTools(request);
   const way = thinkingWay(input, conversation);
   const prompt = promptOf(input, conversation, tools, way);
-  const calls = callPlanOf(request, tools, input.spelling);
+  const calls = callPlanOf(request, tools, input.spelling, groundingOf(input));
   const render = (same: GenerationRequest): readonly PromptSegment[] =>
     promptOf({ ...input, request: same }, conversationOf(same), tools, way).segments;
   const stages = stagesOf(input, prompt, way, calls, conversation);
@@ -272,6 +282,7 @@ function callPlanOf(
   request: GenerationRequest,
   tools: readonly FunctionTool[],
   spelling: ToolSpelling,
+  grounding: Grounding | undefined,
 ): CallPlan | undefined {
   if (tools.length === 0) return undefined;
   const wanted = toolFormat(spelling);
@@ -279,7 +290,8 @@ function callPlanOf(
   const functions = tools.map(
     (tool): CallableFunction => ({
       name: tool.name,
-      argumentsGrammar: argumentsGrammar(tool),
+      argumentsGrammar: argumentsGrammar(tool, grounding),
+      optional: grounding && optionalArguments(parametersOf(tool), grounding.request),
       tagged: input === 'json' ? undefined : compileTaggedArguments(parametersOf(tool), input, wanted.after),
     }),
   );
@@ -292,17 +304,30 @@ function callPlanOf(
     isParallel: request.allowsParallelCalls,
     opening: callShape(format).opening,
     format: format.id,
+    grounding,
   };
 }
 
 /** Names the function in the refusal: a request may bring twenty. */
-function argumentsGrammar(tool: FunctionTool): string {
+function argumentsGrammar(tool: FunctionTool, grounding: Grounding | undefined): string {
+  const parameters = parametersOf(tool);
+  const narrowed = grounding && groundedParameters(parameters, grounding.request);
   try {
-    return compileArgumentsSchema(parametersOf(tool)).grammar;
+    return (narrowed && grammarIfHeld(narrowed)) ?? compileArgumentsSchema(parameters).grammar;
   } catch (thrown) {
     if (!(thrown instanceof StudioError) || thrown.code !== 'invalid-parameter') throw thrown;
     const message = `The parameters of the function ${tool.name} cannot be used: ${thrown.message}`;
     throw new StudioError('invalid-parameter', message, { param: 'tools', cause: thrown });
+  }
+}
+
+/** Undefined where our own narrowing is what cannot be held. */
+function grammarIfHeld(parameters: JsonSchema): string | undefined {
+  try {
+    return compileArgumentsSchema(parameters).grammar;
+  } catch (thrown) {
+    if (thrown instanceof StudioError) return undefined;
+    throw thrown;
   }
 }
 

@@ -16,6 +16,7 @@ import type { CacheTotals, PromptCacheReport } from '../../core/context-cache.ts
 import type { TokenLogprob } from '../../core/events.ts';
 import type { TextToken } from '../../core/ports.ts';
 import type { ToolFormatId } from '../parsers/tool-formats.ts';
+import type { NamedValue } from './grounding/named-values.ts';
 
 /**
  * A piece of a prompt. `control` text may hold control tokens (`<|im_start|>`); in `plain` text their spelling is just
@@ -40,10 +41,23 @@ export interface CallPlan {
   readonly opening: string;
   /** The family whose spelling that is (`parsers/tool-formats.ts`); `fenced-json` when absent. */
   readonly format?: ToolFormatId | undefined;
+  /** What calls are held against (`grounding/`); absent where weights were trained to make them. */
+  readonly grounding?: Grounding | undefined;
+}
+
+/** What the caller said, where it was said at once. */
+export interface Grounding {
+  /** The message to answer, and the values it names. */
+  readonly request: string;
+  readonly values: readonly NamedValue[];
+  /** All texts of the conversation. */
+  readonly conversation: string;
 }
 
 export interface CallableFunction {
   readonly name: string;
+  /** Arguments that are left out again where nothing in the conversation stands for their value. */
+  readonly optional?: readonly string[] | undefined;
   /** GBNF whose root is the arguments object, from `{` to its `}`. */
   readonly argumentsGrammar: string;
   /** For families that spell arguments one by one between tags. */
@@ -192,7 +206,8 @@ export interface WeightsFacts {
 export type Piece =
   | { readonly type: 'reasoning'; readonly text: string }
   | { readonly type: 'text'; readonly text: string; readonly logprobs?: readonly TokenLogprob[] | undefined }
-  | { readonly type: 'call-start'; readonly name: string }
+  /** `first`: the answer's first token, of a call that opened in free text, where log probabilities were asked for. */
+  | { readonly type: 'call-start'; readonly name: string; readonly first?: TokenLogprob | undefined }
   | { readonly type: 'call-input'; readonly text: string }
   /** `isValidJson` is false only when a limit cut the input. */
   | { readonly type: 'call-end'; readonly isValidJson: boolean };

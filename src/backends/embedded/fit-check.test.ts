@@ -96,6 +96,15 @@ describe('how well a function fits', () => {
     expect(fit?.near).toBeCloseTo(0.5);
   });
 
+  it('has to be better where the weights were not sure of calling', () => {
+    const bounds = { called: { name: 0.4, whole: 0.15 }, unsurely: { chance: 0.7, name: 0.78 } };
+    const fit = { name: 0.6, whole: 0.6, near: 0 };
+    expect(isFit(fit, bounds, 0.6)).toBe(false);
+    expect(isFit({ ...fit, name: 0.8 }, bounds, 0.6)).toBe(true);
+    expect(isFit(fit, bounds, 0.7)).toBe(true);
+    expect(isFit(fit, bounds)).toBe(true);
+  });
+
   it('is enough when either the name or all of it is explained', () => {
     const bounds = { called: { name: 0.5, whole: 0.3 } };
     expect(isFit({ name: 0.5, whole: -1, near: -1 }, bounds)).toBe(true);

@@ -10,7 +10,7 @@
  * It costs one prompt of some 150 tokens and the 10 to 25 tokens of the function, three times for a function that is new, and
  * only where a call is about to be made, or was near. None of it is counted, as forced text is not.
  */
-import { type ContentPart, type FunctionTool, functionTools, type GenerationRequest } from '../../core/generation.ts';
+import { type FunctionTool, functionTools, type GenerationRequest } from '../../core/generation.ts';
 import { literal, printExpression } from './constraints/grammar-expression.ts';
 import { isJsonObject } from './constraints/schema-part.ts';
 import type { PlanInput } from './decode-plan.ts';
@@ -18,7 +18,8 @@ import type { Job } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
 import { plainSegments } from './raw-prompt.ts';
 import { engineSampling } from './sampling.ts';
-import { isTrained, parametersOf } from './tool-prompt.ts';
+import { isSingleRequest, lastMessageText } from './single-request.ts';
+import { parametersOf } from './tool-prompt.ts';
 
 /** The share of a function that a request explains: 1 all of it, 0 no more than another request, less than that little. */
 export interface Fit {
@@ -37,6 +38,8 @@ export interface FitBounds {
    * description may be in another language.
    */
   readonly called: Pick<Fit, 'name' | 'whole'>;
+  /** Of one that they have called with less than this probability: its name. */
+  readonly unsurely?: ({ readonly chance: number } & Pick<Fit, 'name'>) | undefined;
   /** Of one that they were near to calling, from this probability of a call on: it is called where both are reached. */
   readonly uncalled?: ({ readonly chance: number } & Pick<Fit, 'name' | 'near'>) | undefined;
 }
@@ -46,11 +49,14 @@ const BOUNDS: readonly (FitBounds & { readonly weights: RegExp })[] = [
   {
     weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i,
     called: { name: 0.4, whole: 0.15 },
+    unsurely: { chance: 0.65, name: 0.7 },
     uncalled: { chance: 0.1, name: 0.74, near: 0.45 },
   },
   {
     weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b1\.5b/i,
     called: { name: 0.5, whole: 0.3 },
+    unsurely: { chance: 0.7, name: 0.78 },
+    uncalled: { chance: 0.1, name: 0.74, near: 0.45 },
   },
 ];
 
@@ -58,8 +64,6 @@ const BOUNDS: readonly (FitBounds & { readonly weights: RegExp })[] = [
 const FREE_TEXTS =
   /^(q|query|queries|question|search(_?(term|query))?|keywords?|sql|command|cmd|code|script|expression|formula|prompt|text|input|(file_?)?path|file|filename|ur[il])$/i;
 
-/** A program that brings this many is an agent: its calls are steps on a way, and no single one is what was asked for. */
-const MAX_FUNCTIONS = 12;
 /** A request is told by its beginning and its end. */
 const MAX_REQUEST_CHARACTERS = 1_200;
 /** A function is told by its name and the beginning of its description; more tells no more. */
@@ -88,13 +92,7 @@ const OTHER_REQUESTS = ['Hello, how are you?', 'Write a poem about the sea.'] as
 
 /** What has to be explained where it has to be looked at; undefined where nobody looks. */
 export function fitBoundsOf(input: PlanInput, displayName: string): FitBounds | undefined {
-  const { request } = input;
-  const tools = functionTools(request);
-  const isFirstStep = !request.turns.some((turn) => turn.parts.some((part) => part.type === 'tool-call'));
-  if (tools.length > MAX_FUNCTIONS || !isFirstStep || request.turns.at(-1)?.role !== 'user') return undefined;
-  // With a second user turn the last one may only answer a question, and says nothing by itself.
-  if (request.turns.filter(({ role }) => role === 'user').length > 1) return undefined;
-  if (isTrained(input.spelling, input.template.traits)) return undefined;
+  if (!isSingleRequest(input)) return undefined;
   return BOUNDS.find(({ weights }) => weights.test(displayName) || weights.test(input.facts.name));
 }
 
@@ -160,8 +158,9 @@ function elsewhereOf(surprises: readonly Surprise[]): Elsewhere {
   };
 }
 
-/** A call that was made may stand. */
-export function isFit(fit: Fit, { called }: FitBounds): boolean {
+/** A call that was made may stand. `callChance`: the probability that the answer opened with one, where it is known. */
+export function isFit(fit: Fit, { called, unsurely }: FitBounds, callChance = 1): boolean {
+  if (unsurely && callChance < unsurely.chance && fit.name < unsurely.name) return false;
   return fit.name >= called.name || fit.whole >= called.whole;
 }
 
@@ -261,8 +260,7 @@ function planOf(text: string, told: string, { request, cutter }: PlanInput): Dec
 }
 
 function requestText(request: GenerationRequest): string {
-  const last = request.turns.at(-1)?.parts ?? [];
-  const text = last.map((part: ContentPart) => (part.type === 'text' ? part.text : '')).join('\n');
+  const text = lastMessageText(request);
   if (text.length <= MAX_REQUEST_CHARACTERS) return text;
   const half = MAX_REQUEST_CHARACTERS / 2;
   return `${text.slice(0, half).toWellFormed()} … ${text.slice(-half).toWellFormed()}`;

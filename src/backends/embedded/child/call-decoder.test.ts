@@ -8,6 +8,7 @@ import {
   writeCalls,
 } from '../../parsers/tool-formats.ts';
 import type { CallPlan, Stage } from '../engine-protocol.ts';
+import { namedValues } from '../grounding/named-values.ts';
 import { runChoice } from './testing/choice-driver.ts';
 
 const functions = [
@@ -337,5 +338,62 @@ describe('tags of another family than the plan’s', () => {
       { type: 'call-end', isValidJson: false },
     ]);
     expect(run.end?.reason).toBe('length');
+  });
+});
+
+describe('calls that are held against the request', () => {
+  const request = 'The weather in Paris and Rome';
+  const grounding = { request, values: namedValues(request, ''), conversation: request };
+  const stages = stagesWith({
+    mode: 'required',
+    isParallel: true,
+    functions: [{ name: 'get_weather', argumentsGrammar: 'root ::= weather', optional: ['unit'] }],
+    grounding,
+  });
+
+  it('go on while a value is open, whatever the model would write', () => {
+    const run = runChoice({ stages }, [' {"city": "Paris"}', ' {"city": "Rome"}', '\n`']);
+    expect(run.pieces).toEqual([
+      ...call('get_weather', '{"city": "Paris"}'),
+      ...call('get_weather', '{"city": "Rome"}'),
+    ]);
+    expect(run.fed).toContain('"Paris"}}\n{"name": "get_weather", "arguments":');
+    expect(run.end?.reason).toBe('tool-calls');
+  });
+
+  it('show none that was made for a value and does not hold it, and count none of its tokens', () => {
+    const run = runChoice({ stages }, [' {"city": "Paris"}}\n```', ' {"city": ', '"Oslo"}']);
+    expect(run.pieces).toEqual(call('get_weather', '{"city": "Paris"}'));
+    expect(run.end?.reason).toBe('tool-calls');
+    expect(run.counts.output).toBe(1);
+  });
+
+  it('show none that comes back to an earlier one', () => {
+    const sampled = [' {"city": "Paris"}}\n`', ' {"city": "Rome"}}\n{', ' {"city": "Paris"}}\n{'];
+    const run = runChoice({ stages }, sampled);
+    expect(run.pieces).toEqual([
+      ...call('get_weather', '{"city": "Paris"}'),
+      ...call('get_weather', '{"city": "Rome"}'),
+    ]);
+    expect(run.counts.output).toBe(2);
+  });
+
+  it('show none that a limit cuts', () => {
+    const cut = stages.map((stage) => ({ ...stage, maxTokens: 30 }));
+    const run = runChoice({ stages: cut }, [' {"city": "Paris"}}\n`', ' {"city": "', ...Array(40).fill('x')]);
+    expect(run.pieces).toEqual(call('get_weather', '{"city": "Paris"}'));
+    expect(run.end?.reason).toBe('length');
+    expect(run.counts.output).toBe(1);
+  });
+
+  it('leave optional arguments out that nothing stands for, with their tokens', () => {
+    const one = stages.map((stage) => ({ ...stage, calls: stage.calls && { ...stage.calls, isParallel: false } }));
+    const run = runChoice({ stages: one }, [' {"city": "Paris"', ', "un', 'it": "', 'cel', 'sius"', '}']);
+    expect(run.pieces).toEqual(call('get_weather', '{"city": "Paris"}'));
+    // The token that began the member was begun by something that is shown, and the last one closes the call.
+    expect(run.counts.output).toBe(3);
+    const given = runChoice({ stages: one }, [' {"city": "Paris"', ', "un', 'it": "', 'weather', '"', '}']);
+    expect(given.pieces).toEqual(call('get_weather', '{"city": "Paris", "unit": "weather"}'));
+    expect(given.counts.output).toBe(6);
   });
 });

@@ -7,13 +7,21 @@
  *
  * What is forced where is the family's (`parsers/tool-formats.ts`); a call that was found as loose JSON goes on as it
  * began.
+ *
+ * Calls that are held against the request (`grounding/`) go on, whatever the model would write, while a value of it is
+ * open. Each but the first is shown when it is whole; one that was made for an open value and does not hold it, or that
+ * comes back to an earlier call, ends the answer and is not shown. Tokens of what is not shown are not counted.
  */
 
+import type { TokenLogprob } from '../../../core/events.ts';
+import type { Json } from '../../../core/generation.ts';
 import { isJson } from '../../../core/json.ts';
 import { TaggedInput } from '../../parsers/tagged-input.ts';
 import type { ToolCallOpening } from '../../parsers/tool-call-opening.ts';
 import { type CallShape, callShape, indexed, type ToolFormat, toolFormat } from '../../parsers/tool-formats.ts';
 import type { CallableFunction, CallPlan, Piece } from '../engine-protocol.ts';
+import { type NamedValue, openValues } from '../grounding/named-values.ts';
+import { Conversation } from '../grounding/supported-values.ts';
 import type { Grammar, GrammarState } from './binding.ts';
 import {
   argumentsGrammar,
@@ -25,6 +33,7 @@ import {
   visibleStart,
 } from './grammars.ts';
 import { JsonPosition } from './json-position.ts';
+import { OptionalArguments } from './optional-arguments.ts';
 
 /** Makes the state of a grammar at its beginning. */
 export type OpenGrammar = (grammar: Grammar) => GrammarState;
@@ -60,10 +69,20 @@ export class CallDecoder {
   readonly #openGrammar: OpenGrammar;
   readonly #emit: (piece: Piece) => void;
   readonly #hasRoom: () => boolean;
+  readonly #conversation: Conversation | undefined;
   readonly #seen = new Map<string, number>();
+  readonly #inputs: Json[] = [];
   #calls = 0;
   #lastCall: string | undefined;
   #state: State = { kind: 'idle' };
+  /** Of one more call that is held against the request: held back until it is whole. */
+  #withheld: Piece[] | undefined;
+  /** It is made because a value of the request is open, whatever the model would have done. */
+  #isForOpenValue = false;
+  /** Tokens of the member, and of the call, that is held back, and of those that were left out. */
+  #memberTokens = 0;
+  #callTokens = 0;
+  #leftOutTokens = 0;
   /** Where the call under way goes on: the family's spelling, or that in which it was found. */
   #shape: CallShape;
   #isTagged: boolean;
@@ -75,8 +94,12 @@ export class CallDecoder {
     this.#shape = callShape(this.#format);
     this.#isTagged = this.#format.input !== 'json';
     this.#openGrammar = openGrammar;
-    this.#emit = emit;
+    this.#emit = (piece) => {
+      if (this.#withheld) this.#withheld.push(piece);
+      else emit(piece);
+    };
     this.#hasRoom = hasRoom;
+    this.#conversation = plan.grounding && new Conversation(plan.grounding.conversation);
   }
 
   /** Held now, if anything is. */
@@ -87,6 +110,11 @@ export class CallDecoder {
   /** Where the arguments stand, for closing them in time; arguments between tags are not. */
   get position(): JsonPosition | undefined {
     return this.#state.kind === 'arguments' ? this.#state.input.position : undefined;
+  }
+
+  /** Tokens that were read for nothing that is shown. */
+  get unshownTokens(): number {
+    return this.#leftOutTokens + (this.#withheld ? this.#callTokens : this.#memberTokens);
   }
 
   /** At least one call has been made whole. */
@@ -104,12 +132,12 @@ export class CallDecoder {
     return this.#plan.opening + this.#beginName();
   }
 
-  /** Begins the call that was found in free text. Gives what to force after what was found. */
-  beginFound(opening: ToolCallOpening): string {
+  /** Begins the call that was found in free text, whose `first` token was this. Gives what to force after what was found. */
+  beginFound(opening: ToolCallOpening, first?: TokenLogprob): string {
     if (opening.format) {
       this.#shape = callShape(opening.format);
       this.#isTagged = opening.format.input !== 'json';
-      this.#beginArguments(opening.name);
+      this.#beginArguments(opening.name, first);
       // What was found ends with the last visible mark before the arguments.
       const { afterName } = opening.format;
       return afterName.trim() === '' ? '' : afterName.slice(afterName.trimEnd().length);
@@ -118,7 +146,7 @@ export class CallDecoder {
     // The family's own word for the arguments, where it spells calls as JSON.
     const key = /"(\w+)": $/.exec(this.#format.afterName)?.[1] ?? 'arguments';
     this.#shape = foundShape(opening, key);
-    return this.#beginArguments(opening.name);
+    return this.#beginArguments(opening.name, first);
   }
 
   push(text: string): CallStep {
@@ -139,9 +167,11 @@ export class CallDecoder {
   cut(): void {
     if (this.#state.kind === 'arguments') {
       const rest = this.#state.input.cut();
+      this.#memberTokens = 0;
       if (rest !== '') this.#emit({ type: 'call-input', text: rest });
       this.#emit({ type: 'call-end', isValidJson: isJson(this.#state.text + rest) });
     }
+    this.#leaveOutCall();
     this.#state = { kind: 'idle' };
   }
 
@@ -153,13 +183,14 @@ export class CallDecoder {
   }
 
   #readName(state: Extract<State, { kind: 'name' }>, text: string): CallStep {
+    if (this.#withheld) this.#callTokens++;
     state.text += text;
     const chosen = speltNames(this.#plan).find(({ spelt }) => state.text === spelt);
     if (chosen === undefined) return { kind: 'continue' };
     return { kind: 'force', text: this.#beginArguments(chosen.name), excess: 0 };
   }
 
-  #beginArguments(name: string): string {
+  #beginArguments(name: string, first?: TokenLogprob): string {
     const callable = this.#functionNamed(name);
     const tagged = this.#isTagged ? callable.tagged : undefined;
     const grammar = this.#openGrammar(tagged ? taggedGrammar(tagged) : argumentsGrammar(callable));
@@ -167,28 +198,46 @@ export class CallDecoder {
     const reader =
       tagged && input !== 'json'
         ? taggedReader(new TaggedInput(input, (key) => (tagged.texts.includes(key) ? 'text' : 'json')))
-        : jsonReader();
+        : this.#jsonReader(callable);
     this.#state = { kind: 'arguments', name, text: '', input: reader, grammar };
-    this.#emit({ type: 'call-start', name });
+    this.#emit(first === undefined ? { type: 'call-start', name } : { type: 'call-start', name, first });
     return indexed(this.#shape.beforeInput, this.#calls);
   }
 
   #readArguments(state: Extract<State, { kind: 'arguments' }>, text: string): CallStep {
-    const { json, isWhole, rest } = state.input.push(text);
+    const { json, isWhole, rest, isHidden, isLeftOut } = state.input.push(text);
+    this.#countArgument(isHidden, isLeftOut);
     if (json !== '') this.#emit({ type: 'call-input', text: json });
     state.text += json;
     if (!isWhole) return { kind: 'continue' };
     this.#emit({ type: 'call-end', isValidJson: isJson(state.text) });
-    return this.#afterCall(`${state.name} ${state.text}`, rest);
+    return this.#afterCall(`${state.name} ${state.text}`, state.text, rest);
+  }
+
+  /** `isHidden`: all of the token belongs to a member that may still be left out; `isLeftOut`: one just was. */
+  #countArgument(isHidden: boolean, isLeftOut: boolean): void {
+    if (this.#withheld) this.#callTokens++;
+    if (isLeftOut) {
+      this.#leftOutTokens += this.#memberTokens;
+      if (this.#withheld) this.#callTokens -= this.#memberTokens;
+    }
+    this.#memberTokens = isHidden ? this.#memberTokens + 1 : 0;
   }
 
   /** `begun` is what the model has written already of what follows the arguments. */
-  #afterCall(call: string, begun: string): CallStep {
+  #afterCall(call: string, inputText: string, begun: string): CallStep {
     this.#calls++;
     const times = (this.#seen.get(call) ?? 0) + 1;
     this.#seen.set(call, times);
     const isCircle = times >= MAX_SAME_CALLS || (times > 1 && call !== this.#lastCall);
     this.#lastCall = call;
+    const open = this.#openValues();
+    this.#inputs.push(parsed(inputText));
+    const stillOpen = this.#openValues();
+    // Of calls that came back, and of those that were only made for a value and do not hold it, nothing is shown.
+    const isForNothing = this.#isForOpenValue && open.every((value) => stillOpen.includes(value));
+    if (this.#withheld && (isForNothing || (isCircle && times === 2))) return this.#end();
+    this.#show();
     if (!this.#plan.isParallel || isCircle || !this.#hasRoom()) return this.#end();
     const { after, next, ending } = this.#shape;
     const { read, rest } = goOn(begun, after);
@@ -200,8 +249,34 @@ export class CallDecoder {
       this.#state = { kind: 'idle' };
       return { kind: 'free', text: rest, excess, begun: more };
     }
+    this.#isForOpenValue = stillOpen.length > 0;
+    if (this.#isForOpenValue) {
+      const following = goOn(more, next);
+      return this.#goOnWith(isClosed ? following.rest : rest + next, isClosed ? more.length - following.read : excess);
+    }
     this.#state = { kind: 'between', text: '', grammar: this.#openGrammar(eitherGrammar(next, ending)) };
     return isClosed ? this.#readBetween(this.#state, more) : { kind: 'force', text: rest, excess };
+  }
+
+  /** The values of the request that no call holds although one would be expected to. */
+  #openValues(): readonly NamedValue[] {
+    const { grounding } = this.#plan;
+    return grounding ? openValues(grounding.values, this.#inputs, grounding.request) : [];
+  }
+
+  /** The call that was held back. */
+  #show(): void {
+    const pieces = this.#withheld ?? [];
+    this.#withheld = undefined;
+    this.#callTokens = 0;
+    for (const piece of pieces) this.#emit(piece);
+  }
+
+  #leaveOutCall(): void {
+    if (!this.#withheld) return;
+    this.#leftOutTokens += this.#callTokens;
+    this.#callTokens = 0;
+    this.#withheld = undefined;
   }
 
   #readBetween(state: Extract<State, { kind: 'between' }>, text: string): CallStep {
@@ -222,12 +297,20 @@ export class CallDecoder {
   }
 
   #goOnWith(text: string, excess: number): CallStep {
+    if (this.#plan.grounding) this.#withheld = [];
     return { kind: 'force', text: text + this.#beginName(), excess };
   }
 
   #end(): CallStep {
+    this.#leaveOutCall();
     this.#state = { kind: 'idle' };
     return { kind: 'end' };
+  }
+
+  #jsonReader({ optional = [] }: CallableFunction): ArgumentsReader {
+    const conversation = this.#conversation;
+    if (conversation === undefined || optional.length === 0) return jsonReader(undefined);
+    return jsonReader(new OptionalArguments(optional, (value) => conversation.supports(value)));
   }
 
   #functionNamed(name: string): CallableFunction {
@@ -277,13 +360,24 @@ function isBlank(character: string | undefined): boolean {
 
 /** Arguments as they are decoded, whatever their spelling, and the JSON text they give. */
 interface ArgumentsReader {
-  push(text: string): { readonly json: string; readonly isWhole: boolean; readonly rest: string };
+  push(text: string): ReadArguments;
   /** What is held back and can be told when a limit cuts them. */
   cut(): string;
   readonly position: JsonPosition | undefined;
 }
 
-function jsonReader(): ArgumentsReader {
+interface ReadArguments {
+  readonly json: string;
+  readonly isWhole: boolean;
+  /** What stands behind them. */
+  readonly rest: string;
+  /** All of the text belongs to a member that may still be left out. */
+  readonly isHidden: boolean;
+  /** A member has just been left out. */
+  readonly isLeftOut: boolean;
+}
+
+function jsonReader(optional: OptionalArguments | undefined): ArgumentsReader {
   const position = new JsonPosition();
   let isFirst = true;
   return {
@@ -292,9 +386,13 @@ function jsonReader(): ArgumentsReader {
       const visible = isFirst ? text.trimStart() : text;
       if (visible !== '') isFirst = false;
       const length = position.push(visible);
-      return { json: visible.slice(0, length), isWhole: position.isWhole, rest: visible.slice(length) };
+      const json = visible.slice(0, length);
+      const wasHolding = optional?.isHolding === true;
+      const { shown, isLeftOut } = optional?.push(json) ?? { shown: json, isLeftOut: false };
+      const isHidden = wasHolding && optional?.isHolding === true && shown === '' && !isLeftOut;
+      return { json: shown, isWhole: position.isWhole, rest: visible.slice(length), isHidden, isLeftOut };
     },
-    cut: () => '',
+    cut: () => optional?.flush() ?? '',
   };
 }
 
@@ -303,8 +401,16 @@ function taggedReader(input: TaggedInput): ArgumentsReader {
     position: undefined,
     push: (text) => {
       const { json, isComplete, rest } = input.push(text);
-      return { json, isWhole: isComplete, rest };
+      return { json, isWhole: isComplete, rest, isHidden: false, isLeftOut: false };
     },
     cut: () => input.end(true),
   };
+}
+
+function parsed(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return text;
+  }
 }

@@ -79,6 +79,7 @@ interface TextPhase {
   readonly detector: OpeningDetector | undefined;
   readonly grammar: GrammarState | undefined;
   readonly position: JsonPosition | undefined;
+  first: TokenLogprob | undefined;
 }
 
 interface AfterCall {
@@ -118,7 +119,7 @@ export class ChoiceDecoder {
   }
 
   get counts(): ChoiceCounts {
-    return { output: this.#output, reasoning: this.#reasoning };
+    return { output: this.#output - (this.#calls?.unshownTokens ?? 0), reasoning: this.#reasoning };
   }
 
   takePieces(): Piece[] {
@@ -212,6 +213,7 @@ export class ChoiceDecoder {
 
   #readText(phase: TextPhase, token: number, text: string, logprob: TokenLogprob | undefined): Move {
     phase.answer.note(token, text.length, logprob);
+    phase.first ??= logprob;
     const guarded = phase.guard?.push(text) ?? { text, dropped: 0, excess: undefined };
     phase.answer.drop(guarded.dropped);
     const read = phase.detector?.push(guarded.text) ?? { text: guarded.text, rest: '' };
@@ -224,7 +226,7 @@ export class ChoiceDecoder {
     }
     this.#phase = { kind: 'calls' };
     const excess = read.rest.length + (phase.guard?.heldLength ?? 0);
-    return this.#beginFoundCall(token, text, excess, this.#calls.beginFound(read.opening));
+    return this.#beginFoundCall(token, text, excess, this.#calls.beginFound(read.opening, phase.first));
   }
 
   /** The model begins to think again, which its budget did not allow: the thought is over before it began. */
@@ -372,6 +374,7 @@ export class ChoiceDecoder {
       detector: calls === undefined ? undefined : this.#newDetector(),
       grammar: stage.grammar === undefined ? undefined : this.#context.openGrammar(stageGrammar(stage.grammar, stage)),
       position: stage.grammar === undefined || stage.isProse ? undefined : new JsonPosition(),
+      first: undefined,
     };
     return '';
   }

@@ -1,0 +1,105 @@
+/**
+ * Arguments as they are decoded, without the optional ones that nothing stands for.
+ *
+ * An optional member is held back until its value is whole, or too long to be looked up; all else passes as it comes:
+ *
+ *     {"recipe": "Lasagna"   , "meal_time": "Dinner"   }
+ *     shown                    held, and left out        shown
+ */
+import type { Json } from '../../../core/generation.ts';
+
+/** Longer members are composed, not looked up. */
+const MAX_HELD = 160;
+
+export class OptionalArguments {
+  readonly #optional: ReadonlySet<string>;
+  readonly #isSupported: (value: Json) => boolean;
+  #depth = 0;
+  #isInString = false;
+  #isEscaped = false;
+  /** The member under way, with the comma before it; undefined while one passes. */
+  #member: string | undefined;
+  #hasMembers = false;
+
+  constructor(optional: readonly string[], isSupported: (value: Json) => boolean) {
+    this.#optional = new Set(optional);
+    this.#isSupported = isSupported;
+  }
+
+  /** A member is held back that may be left out. */
+  get isHolding(): boolean {
+    return this.#member !== undefined;
+  }
+
+  /** Gives the text to show, and whether a member was left out. */
+  push(text: string): { readonly shown: string; readonly isLeftOut: boolean } {
+    let shown = '';
+    let isLeftOut = false;
+    for (const character of text) {
+      const isTop = this.#depth === 1 && !this.#isInString;
+      if (isTop && (character === ',' || character === '}')) {
+        const { text: member, isSupported } = this.#endMember();
+        shown += member;
+        isLeftOut ||= !isSupported;
+      }
+      this.#follow(character);
+      if (isTop && character === ',') this.#member = character;
+      else if (this.#member === undefined) shown += character;
+      else shown += this.#hold(this.#member + character, isTop && character === ':');
+      if (this.#depth === 1 && !isTop && character === '{' && !this.#isInString) this.#member = '';
+    }
+    return { shown, isLeftOut };
+  }
+
+  /** What is held where nothing follows. */
+  flush(): string {
+    return this.#member === undefined ? '' : this.#show(this.#member);
+  }
+
+  #hold(member: string, isAfterKey: boolean): string {
+    this.#member = member;
+    const isKept = isAfterKey && !this.#optional.has(keyOf(member) ?? '');
+    return isKept || member.length > MAX_HELD ? this.#show(member) : '';
+  }
+
+  #show(member: string): string {
+    this.#member = undefined;
+    const isFirst = !this.#hasMembers;
+    if (member.trim() !== '') this.#hasMembers = true;
+    return isFirst ? member.replace(/^,\s*/, '') : member;
+  }
+
+  #endMember(): { readonly text: string; readonly isSupported: boolean } {
+    const member = this.#member;
+    if (member === undefined) return { text: '', isSupported: true };
+    const value = memberValue(member);
+    const isSupported = value === undefined || this.#isSupported(value);
+    if (isSupported) return { text: this.#show(member), isSupported };
+    this.#member = undefined;
+    return { text: '', isSupported };
+  }
+
+  #follow(character: string): void {
+    if (this.#isEscaped) this.#isEscaped = false;
+    else if (this.#isInString) {
+      if (character === '\\') this.#isEscaped = true;
+      else if (character === '"') this.#isInString = false;
+    } else if (character === '"') this.#isInString = true;
+    else if (character === '{' || character === '[') this.#depth++;
+    else if (character === '}' || character === ']') this.#depth--;
+  }
+}
+
+function keyOf(member: string): string | undefined {
+  const written = /"(?:[^"\\]|\\.)*"(?=\s*:$)/.exec(member)?.[0];
+  return written === undefined ? undefined : (JSON.parse(written) as string);
+}
+
+/** Undefined where there is no member, or one that is not whole. */
+function memberValue(member: string): Json | undefined {
+  try {
+    return Object.values(JSON.parse(`{${member.replace(/^,/, '')}}`) as { [key: string]: Json })[0];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import type { JsonSchema } from '../../../core/generation.ts';
+import { withAskedRequired, withoutAsked } from './asked-arguments.ts';
+
+const PARAMETERS: JsonSchema = {
+  type: 'object',
+  properties: {
+    instrument: { type: 'string' },
+    features: { type: 'array', items: { type: 'string', enum: ['price', 'rating'] } },
+    includeStock: { type: 'boolean' },
+    view: { type: 'string' },
+    name: { type: 'string' },
+  },
+  required: ['instrument'],
+};
+const requiredFor = (request: string, parameters = PARAMETERS): unknown =>
+  withAskedRequired(parameters, request).required;
+
+describe('the optional arguments that a request speaks of', () => {
+  it('are required by their names, whatever their endings', () => {
+    expect(requiredFor('A piano with a city view')).toEqual(['instrument', 'view']);
+    expect(requiredFor('A piano, please. Include stocks.')).toEqual(['instrument', 'includeStock']);
+  });
+
+  it('are required by the values they may have', () => {
+    expect(requiredFor('The average ratings of the piano')).toEqual(['instrument', 'features']);
+  });
+
+  it('are none by words that say nothing, or by a part of a name', () => {
+    expect(requiredFor('What is the name of a piano?')).toEqual(['instrument']);
+    expect(requiredFor('The stockholm piano')).toEqual(['instrument']);
+    expect(withAskedRequired(PARAMETERS, 'A piano')).toBe(PARAMETERS);
+  });
+
+  it('are left alone where the schema says more of its members', () => {
+    const combined = { ...PARAMETERS, anyOf: [{ required: ['view'] }, { required: ['name'] }] };
+    expect(requiredFor('A piano with a view', combined)).toEqual(['instrument']);
+    expect(withoutAsked(combined, 'A piano')).toEqual([]);
+  });
+
+  it('may not be left out again', () => {
+    expect(withoutAsked(PARAMETERS, 'A piano with a view')).toEqual(['features', 'includeStock', 'name']);
+    expect(withoutAsked({ type: 'object', properties: {} }, 'A piano')).toEqual([]);
+  });
+});

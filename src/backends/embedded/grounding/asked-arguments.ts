@@ -1,0 +1,73 @@
+/**
+ * The optional arguments that a request speaks of: small weights leave them out, although the caller asked for them.
+ *
+ * An argument is spoken of when the request holds all words of its name (`weight`, `include_dissent`) or of one of the values
+ * it may have (`rating` of `["price", "rating"]`). Of 600 optional arguments in the cases of BFCL that are spoken of so, 8 are to be
+ * left out and 340 may not be (docs/decisions/0023).
+ */
+import type { Json, JsonSchema } from '../../../core/generation.ts';
+import { isJsonObject } from '../constraints/schema-part.ts';
+import { areAmong, wordsOf } from './words.ts';
+
+/** Words of names that say nothing of the argument. */
+const GENERIC = new Set(
+  'a an and as at be by default find for from get id if in include is list name not number of on optional or per the to type use value with'.split(
+    ' ',
+  ),
+);
+/** Keywords beside which a member may neither be added nor left out without a look at the others. */
+const COMBINING = [
+  '$ref',
+  'allOf',
+  'anyOf',
+  'dependencies',
+  'dependentRequired',
+  'dependentSchemas',
+  'if',
+  'maxProperties',
+  'minProperties',
+  'not',
+  'oneOf',
+];
+
+/** `parameters` with those arguments required that `request` speaks of: whatever it allows, the schema itself allows. */
+export function withAskedRequired(parameters: JsonSchema, request: string): JsonSchema {
+  const members = membersOf(parameters);
+  if (members === undefined) return parameters;
+  const spoken = wordsOf(request);
+  const asked = members.optional.filter(([name, schema]) => isSpokenOf(name, schema, spoken)).map(([name]) => name);
+  return asked.length === 0 ? parameters : { ...parameters, required: [...members.required, ...asked] };
+}
+
+/** The names of arguments that may be left out, and that `request` does not speak of. */
+export function withoutAsked(parameters: JsonSchema, request: string): readonly string[] {
+  const spoken = wordsOf(request);
+  const optional = membersOf(parameters)?.optional ?? [];
+  return optional.filter(([name, schema]) => !isSpokenOf(name, schema, spoken)).map(([name]) => name);
+}
+
+interface Members {
+  readonly required: readonly Json[];
+  readonly optional: readonly (readonly [string, Json])[];
+}
+
+function membersOf(parameters: JsonSchema): Members | undefined {
+  const { properties, required = [] } = parameters;
+  if (!isJsonObject(properties) || !Array.isArray(required)) return undefined;
+  if (COMBINING.some((keyword) => keyword in parameters)) return undefined;
+  return { required, optional: Object.entries(properties).filter(([name]) => !required.includes(name)) };
+}
+
+function isSpokenOf(name: string, schema: Json, spoken: readonly string[]): boolean {
+  return [name, ...choicesOf(schema)].some((text) => {
+    const words = wordsOf(text).filter((word) => !GENERIC.has(word));
+    return words.length > 0 && areAmong(words, spoken);
+  });
+}
+
+/** The texts that an argument, or each of its items, is one of. */
+export function choicesOf(schema: Json): readonly string[] {
+  if (!isJsonObject(schema)) return [];
+  const choices = schema.enum ?? (isJsonObject(schema.items) ? schema.items.enum : undefined);
+  return Array.isArray(choices) ? choices.filter((choice) => typeof choice === 'string') : [];
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { compileArgumentsSchema } from '../constraints/index.ts';
+import { asDescribed } from './described-values.ts';
+
+function described(name: string, description: string, more: object = { type: 'string' }, request = ''): object {
+  const parameters = { type: 'object', properties: { [name]: { description, ...more } } };
+  const { properties } = asDescribed(parameters, request) as typeof parameters;
+  // Whatever is made of them can be held.
+  expect(() => compileArgumentsSchema({ ...parameters, properties })).not.toThrow();
+  const { description: _, ...rest } = properties[name] as { description: string };
+  return rest;
+}
+
+const TEXT = { type: 'string' };
+const NUMBER = { type: 'number' };
+
+describe('the form of a value', () => {
+  it('is one of the choices where there are no others', () => {
+    const choices = { type: 'string', enum: ['brief', 'detailed'] };
+    expect(described('depth', "Choices are 'brief' or 'detailed'.")).toEqual(choices);
+    expect(described('depth', 'Can be "brief" or "detailed", default is "brief".')).toEqual(choices);
+    expect(described('kind', "The kind, can be 'IMAX', '2D' etc.")).toEqual(TEXT);
+    expect(described('kind', "The user's kind, can be 'IMAX'.")).toEqual(TEXT);
+    expect(described('place', "Can be 'city, state' or 'zip'.")).toEqual(TEXT);
+  });
+
+  it('is a date as the description writes it', () => {
+    const pattern = (text: string): object => ({ type: 'string', pattern: text });
+    expect(described('day', 'In the format YYYY-MM-DD.')).toEqual(
+      pattern('^[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]$'),
+    );
+    expect(described('day', 'Must be in MM/YYYY format')).toEqual(pattern('^[0-9][0-9]/[0-9][0-9][0-9][0-9]$'));
+    expect(described('date_format', "Format of the date, e.g. in 'YYYY-MM-DD'")).toEqual(TEXT);
+    expect(described('day', 'In the format MM-DD-YYY')).toEqual(TEXT);
+  });
+
+  it('is a place with what it lies in, or the code of a currency', () => {
+    const place = { type: 'string', pattern: '^[^,]+, [^,]+$' };
+    expect(described('where', 'The city and state, e.g. San Francisco, CA')).toEqual(place);
+    expect(described('where', 'The city, e.g. Boston, MA')).toEqual(place);
+    expect(described('where', 'The league, e.g. Champions League, La Liga')).toEqual(TEXT);
+    expect(described('from_currency', 'To convert from')).toEqual({ type: 'string', pattern: '^[A-Z]{3}$' });
+    expect(described('currency_name', 'To convert from')).toEqual(TEXT);
+  });
+
+  it('is a fraction for a rate, where the request speaks of percents and the description does not', () => {
+    const below = { type: 'number', exclusiveMaximum: 1 };
+    expect(described('growthRate', 'The growth a year', NUMBER, 'at 2.5% a year')).toEqual(below);
+    expect(described('growthRate', 'The growth a year', NUMBER, 'at 8 percent a year')).toEqual(below);
+    expect(described('growthRate', 'The growth a year', NUMBER, 'at 250% a year')).toEqual(NUMBER);
+    expect(described('growthRate', 'The growth a year', NUMBER, 'at 2.5 a year')).toEqual(NUMBER);
+    expect(described('growthRate', 'As a percentage', NUMBER, 'at 2.5%')).toEqual(NUMBER);
+    expect(described('growthRate', 'The growth', { type: 'integer' }, 'at 2%')).toEqual({ type: 'integer' });
+    expect(described('level', 'How loud', NUMBER, 'at 50%')).toEqual(NUMBER);
+  });
+
+  it('is what the schema says where it says more', () => {
+    const own = { type: 'string', enum: ['a', 'b'] };
+    expect(described('depth', "Choices are 'brief' or 'detailed'.", own)).toEqual(own);
+    expect(asDescribed({ type: 'object' }, '')).toEqual({ type: 'object' });
+  });
+});

@@ -1,0 +1,79 @@
+/**
+ * What descriptions say of the form of a value, as JSON Schema: small weights read over it, and a grammar does not. A schema
+ * is only ever made narrower, so what it allows is allowed by the caller's own.
+ *
+ *     "Can be 'summary' or 'detailed'."           enum
+ *     "The date in YYYY-MM-DD format"             pattern
+ *     "The city and state, e.g. Boston, MA"       pattern
+ *     "The base currency"                         pattern, a code of ISO 4217
+ *     "The annual interest rate" for "at 5%"      less than 1: a rate is a fraction where nothing says that it is not
+ *
+ * In the cases of BFCL each of them holds wherever it is said (docs/decisions/0023).
+ */
+import type { Json, JsonSchema } from '../../../core/generation.ts';
+import { isJsonObject } from '../constraints/schema-part.ts';
+import { wordsOf } from './words.ts';
+
+/** Whoever says more of a value by keywords has said what he wants. */
+const NARROWING = ['$ref', 'allOf', 'anyOf', 'const', 'enum', 'format', 'not', 'oneOf', 'pattern'];
+
+/** `parameters` as their descriptions narrow them, for a `request`. */
+export function asDescribed(parameters: JsonSchema, request: string): JsonSchema {
+  const { properties } = parameters;
+  if (!isJsonObject(properties)) return parameters;
+  const narrowed = Object.entries(properties).map(([name, schema]) => [name, narrow(name, schema, request)] as const);
+  return { ...parameters, properties: Object.fromEntries(narrowed) };
+}
+
+function narrow(name: string, schema: Json, request: string): Json {
+  if (!isJsonObject(schema) || NARROWING.some((keyword) => keyword in schema)) return schema;
+  const description = typeof schema.description === 'string' ? schema.description : '';
+  if (schema.type === 'number')
+    return isFraction(name, description, request) ? { ...schema, exclusiveMaximum: 1 } : schema;
+  if (schema.type !== 'string') return schema;
+  const choices = choicesIn(description);
+  if (choices.length > 0) return { ...schema, enum: choices };
+  const pattern = patternOf(name, description);
+  return pattern === undefined ? schema : { ...schema, pattern };
+}
+
+const CLOSED = /\b(?:choices|either|one of|options?|possible|can be|could be|must be|valid|supported|allowed)\b/i;
+const UNCLOSED = /\be\.g|\bsuch as\b|\betc\b|\bfor example\b|\blike\b|\bformat/i;
+const CHOICE =
+  /(?<![\p{L}\p{N}])(?:'([^'\n]{1,30})'|"([^"\n]{1,30})"|‘([^’\n]{1,30})’|“([^”\n]{1,30})”)(?![\p{L}\p{N}])/gu;
+/** Of a quoted text that stands for others: 'city, state', 'first name'. */
+const PLACEHOLDER =
+  /\b(?:address|city|code|country|date|day|email|id|name|number|path|state|string|text|time|title|url|user|year|zip)\b|[<{[]/i;
+
+/** The values in quotes, where the description says that there are no others. */
+function choicesIn(description: string): readonly string[] {
+  if (!CLOSED.test(description) || UNCLOSED.test(description)) return [];
+  const quoted = [...description.matchAll(CHOICE)].map((match) => match.slice(1).find((group) => group !== undefined));
+  const choices = [...new Set(quoted.filter((choice) => choice !== undefined))];
+  return choices.length < 2 || choices.some((choice) => PLACEHOLDER.test(choice)) ? [] : choices;
+}
+
+const DATE =
+  /\b(?:in|format|formatted|use)\b[^.]*?(?<!\w)((?:(?:YYYY|YY|MM|DD)([-/.]))(?:YYYY|YY|MM|DD)(?:\2(?:YYYY|YY|MM|DD))?)(?![-/.]?\w)/i;
+const PLACE = /\bcity and state\b|\bformat (?:of )?city, (?:state|country)\b/i;
+const PLACE_EXAMPLE = /\be\.g\.?,? \p{Lu}\p{L}+(?: \p{Lu}\p{L}+)*, \p{Lu}{2}\b/u;
+
+function patternOf(name: string, description: string): string | undefined {
+  const words = wordsOf(name);
+  if (words.at(-1) === 'format') return undefined;
+  const date = DATE.exec(description)?.[1];
+  if (date !== undefined) return `^${date.replace(/[YMD]/gi, '[0-9]').replaceAll('.', '\\.')}$`;
+  if (PLACE.test(description) || PLACE_EXAMPLE.test(description)) return '^[^,]+, [^,]+$';
+  return words.at(-1) === 'currency' ? '^[A-Z]{3}$' : undefined;
+}
+
+const RATE = new Set(['confidence', 'prob', 'probability', 'rate', 'ratio', 'return', 'yield']);
+const IN_PERCENT = /percent/i;
+const PERCENT = /(\d+(?:\.\d+)?)\s?(?:%|percent\b)/gi;
+
+/** "5%" is 0.05, unless the argument is one in percent. */
+function isFraction(name: string, description: string, request: string): boolean {
+  const percents = [...request.matchAll(PERCENT)].map((match) => Number(match[1]));
+  if (percents.length === 0 || percents.some((percent) => percent >= 100)) return false;
+  return !IN_PERCENT.test(`${name} ${description}`) && wordsOf(name).some((word) => RATE.has(word));
+}

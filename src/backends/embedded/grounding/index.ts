@@ -1,0 +1,30 @@
+/**
+ * What a request and the descriptions of functions say of arguments, held where weights were not trained to make calls:
+ *
+ *     described-values   the form of a value            → the grammar of the arguments
+ *     asked-arguments    which optional ones are due    → the grammar of the arguments
+ *     supported-values   which were made up             → left out again (`child/optional-arguments.ts`)
+ *     named-values       what no call holds yet         → another call (`child/call-decoder.ts`)
+ *
+ * Nothing is written for the model: it is kept from what cannot be meant, and chooses the rest (docs/decisions/0023).
+ */
+import type { JsonSchema } from '../../../core/generation.ts';
+import { isJsonObject } from '../constraints/schema-part.ts';
+import { choicesOf, withAskedRequired, withoutAsked } from './asked-arguments.ts';
+import { asDescribed } from './described-values.ts';
+
+/** The parameters that calls for `request` are held to. What they allow, `parameters` allows. */
+export function groundedParameters(parameters: JsonSchema, request: string): JsonSchema {
+  return withAskedRequired(asDescribed(parameters, request), request);
+}
+
+/** The names of arguments that may be left out, and that `request` does not speak of. */
+export function optionalArguments(parameters: JsonSchema, request: string): readonly string[] {
+  return withoutAsked(asDescribed(parameters, request), request);
+}
+
+/** All texts that some argument is one of. */
+export function choicesIn(parameters: JsonSchema, request: string): readonly string[] {
+  const { properties } = asDescribed(parameters, request);
+  return isJsonObject(properties) ? Object.values(properties).flatMap(choicesOf) : [];
+}

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import type { Json } from '../../../core/generation.ts';
+import { namedValues, openValues } from './named-values.ts';
+
+const named = (request: string, known = ''): readonly string[] => namedValues(request, known).map(({ text }) => text);
+const open = (request: string, inputs: readonly Json[], known = ''): readonly string[] =>
+  openValues(namedValues(request, known), inputs, request).map(({ text }) => text);
+
+describe('the values that a request names', () => {
+  it('are numbers, quotes and names, in their order', () => {
+    expect(named('Add 1,200.50 for "Dune" at 22:00 in New York on 2022-05-12, and 1e-9.')).toEqual([
+      '1,200.50',
+      'Dune',
+      '22:00',
+      'New York',
+      '2022-05-12',
+      '1e-9',
+    ]);
+    expect(named('播放《七里香》，重复 3 遍')).toEqual(['七里香', '3']);
+  });
+
+  it('are no first words, months, units, exponents, and nothing in brackets', () => {
+    expect(named('What is it? Tell me on May 3rd. Also 10 Amperes, 5m^2, the (Dog) and B1004.')).toEqual([
+      '3',
+      '10',
+      '5',
+      'B1004',
+    ]);
+  });
+
+  it('are no names of functions', () => {
+    expect(named("Use 'get_bmi' for the BMI of John", 'get_bmi The BMI of a person')).toEqual(['John']);
+  });
+
+  it('are one where the second tells where the first is, and several in a list', () => {
+    expect(named('the humidity in Miami, Florida tomorrow')).toEqual(['Miami']);
+    expect(named('the humidity in Paris, Rome and Oslo')).toEqual(['Paris', 'Rome', 'Oslo']);
+  });
+});
+
+describe('the values that are open', () => {
+  it('come behind all that a call holds', () => {
+    const request = 'Play songs of Maroon for 15 minutes and of Taylor Swift for 20 minutes';
+    expect(open(request, [{ artist: 'Maroon', duration: 15 }])).toEqual(['Taylor Swift', '20']);
+    expect(
+      open(request, [
+        { artist: 'Maroon', duration: 15 },
+        { artist: 'Taylor Swift', duration: 20 },
+      ]),
+    ).toEqual([]);
+  });
+
+  it('stand beside one that a call holds, or as it does', () => {
+    expect(open('The price of Microsoft and Apple over 30 days', [{ stock: 'Microsoft', days: 30 }])).toEqual([
+      'Apple',
+    ]);
+    const songs = "What's the most played Pop song and the most played Rock song in Australia?";
+    expect(open(songs, [{ genre: 'Pop', region: 'Australia' }])).toEqual(['Rock']);
+  });
+
+  it('are none while no call holds any, and where a call tells names by codes', () => {
+    expect(open('Greet Bob and Ann', [{ text: 'hi' }])).toEqual([]);
+    expect(open('From British Pounds to Japanese Yen: 10', [{ from: 'GBP', to: 'JPY', amount: 10 }])).toEqual([]);
+  });
+
+  it('are held in another unit, and in parts', () => {
+    expect(open('Invest 5000 at 2% for 2 hours', [{ sum: 5000, rate: 0.02, minutes: 120 }])).toEqual([]);
+    expect(open('Fly to San Francisco on 2022-05-12', [{ to: 'SF Francisco', date: '05-12-2022' }])).toEqual([]);
+  });
+
+  it('are those that are said again elsewhere', () => {
+    const request = 'Book a flight from Rome to Tokyo on May 3rd 2022 and one from Tokyo to Sydney on May 18th 2022.';
+    expect(open(request, [{ from: 'Rome', to: 'Tokyo', date: '2022-05-03' }])).toEqual(['Sydney', '18']);
+  });
+
+  it('keep apart cities that share a word', () => {
+    expect(open('The weather in New York and New Jersey', [{ city: 'New York' }])).toEqual(['New Jersey']);
+  });
+});

@@ -1,0 +1,196 @@
+/**
+ * The values that a request names: numbers, what stands in quotes, and names. Calls that answer it hold them; one that no call
+ * holds asks for another call.
+ */
+import type { Json } from '../../../core/generation.ts';
+import { digitsIn, isScaled } from './numbers.ts';
+import { wordsOf } from './words.ts';
+
+export interface NamedValue {
+  readonly text: string;
+  readonly isNumber: boolean;
+  /** In the request, in UTF-16 units. */
+  readonly start: number;
+  readonly end: number;
+  /** Stands beside the value before it: "Berlin and Madrid", "10 or 20". */
+  readonly isBesideLast: boolean;
+  /** Earlier values that stand as this one does: "a Pop song … a Rock song", "radius of 5 … radius of 10". */
+  readonly likes: readonly number[];
+}
+
+/** Digits with their separators: 1,200.50, 22:00, 2022-05-12, 1e-9. Not a part of a word, and no exponent. */
+const NUMBER = /(?<![\p{L}\p{N}_.^#])\d+(?:,\d{3}(?!\d))*(?:[-/:.]\d+)*(?:e[-+]?\d+)?(?!D\b)/giu;
+const QUOTED =
+  /(?<=^|[\s([,])(?:'([^'\n]{1,60})'|"([^"\n]{1,60})"|“([^”\n]{1,60})”|‘([^’\n]{1,60})’)(?![\p{L}\p{N}])|「([^」\n]{1,60})」|《([^》\n]{1,60})》/gu;
+/** Words with a capital, where no sentence begins. */
+const NAME =
+  /(?<!(?:^|[.?!:\n"'“‘]\s*|[\p{L}\p{N}_]|[\p{L}\p{N}]['’]))\p{Lu}[\p{L}\p{N}]+(?:[ -]\p{Lu}[\p{L}\p{N}]*)*/gu;
+/** Words with a capital that name nothing a function would be told. */
+const NO_NAMES = new Set(
+  (
+    'also and am april august can could december february friday january july june may march monday november october or please pm ' +
+    'saturday september sunday the then thursday tuesday wednesday'
+  ).split(' '),
+);
+/** A name behind a number is its unit; a comma makes the second of two names tell where the first one is. */
+const UNIT_BEFORE = /\d\s?$/;
+const BESIDE = /^(?:['’]s)?\s*(?:,|、|,?\s*(?:and|or|&)|和|与|及|或)\s*(?:(?:in|for|from|of|at|to|the|by)\s+)*$/iu;
+const AND_BEHIND = /^\s*(?:,|and\b|or\b|&)/iu;
+
+/**
+ * In the order of the text. `known` is what is told of the functions: a name of theirs is no value. `choices` are what their
+ * arguments may be: where the request says one, it is a value.
+ */
+export function namedValues(request: string, known: string, choices: readonly string[] = []): readonly NamedValue[] {
+  const told = spaced(known);
+  const isTold = ({ text }: Span): boolean => told.includes(spaced(text));
+  const quoted = found(request, QUOTED, false).filter((span) => span.text.length > 1 && !isTold(span));
+  const isInQuotes = ({ start, end }: Span): boolean => quoted.some((each) => start >= each.start && end <= each.end);
+  const numbers = found(request, NUMBER, true).filter((span) => !isInQuotes(span));
+  const names = found(request, NAME, false).filter(
+    (span) => !isInQuotes(span) && !isTold(span) && isValue(span, request),
+  );
+  const chosen = choices
+    .flatMap((choice) => found(request, wholeText(choice), false))
+    .filter((span) => !isInQuotes(span));
+  const spans = apart([...numbers, ...names, ...quoted, ...chosen]);
+  const places = joinedPlaces(spans, request);
+  const neighbours = places.map((span) => neighboursOf(span, request));
+  return places.map((span, index) => {
+    const last = places[index - 1];
+    const isBesideLast =
+      last !== undefined && last.isNumber === span.isNumber && BESIDE.test(request.slice(last.end, span.start));
+    const likes = places.flatMap((other, at) => {
+      const isLike = at < index && other.isNumber === span.isNumber && areAlike(neighbours[at], neighbours[index]);
+      return isLike ? [at] : [];
+    });
+    return { ...span, isBesideLast, likes };
+  });
+}
+
+type Span = Pick<NamedValue, 'text' | 'isNumber' | 'start' | 'end'>;
+
+function found(request: string, pattern: RegExp, isNumber: boolean): readonly Span[] {
+  return [...request.matchAll(pattern)].map((match) => {
+    const text = match.slice(1).find((group) => group !== undefined) ?? match[0];
+    return { text, isNumber, start: match.index, end: match.index + match[0].length };
+  });
+}
+
+/** Its words, with a blank around each. */
+function spaced(text: string): string {
+  return ` ${wordsOf(text).join(' ')} `;
+}
+
+function wholeText(text: string): RegExp {
+  return new RegExp(`(?<![\\p{L}\\p{N}])${text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}(?![\\p{L}\\p{N}])`, 'giu');
+}
+
+/** Sorted; of those that overlap the first one. */
+function apart(spans: readonly Span[]): readonly Span[] {
+  const sorted = spans.toSorted((a, b) => a.start - b.start || b.end - a.end);
+  let end = 0;
+  return sorted.filter((span) => {
+    const isFree = span.start >= end;
+    if (isFree) end = span.end;
+    return isFree;
+  });
+}
+
+function isValue({ text, start }: Span, request: string): boolean {
+  const before = request.slice(0, start);
+  const isInBrackets = before.lastIndexOf('(') > before.lastIndexOf(')');
+  return !NO_NAMES.has(text.toLowerCase()) && !UNIT_BEFORE.test(before) && !isInBrackets;
+}
+
+interface Neighbours {
+  readonly before: string | undefined;
+  readonly behind: string | undefined;
+}
+
+/** The words around a value: two before it ("radius of"), one behind. */
+function neighboursOf({ start, end }: Span, request: string): Neighbours {
+  return {
+    before: /(\p{L}+\s+\p{L}+)\W*$/u.exec(request.slice(0, start))?.[1]?.toLowerCase(),
+    behind: /^['"”’]?\s+(\p{L}{3,})/u.exec(request.slice(end))?.[1]?.toLowerCase(),
+  };
+}
+
+function areAlike(one: Neighbours | undefined, other: Neighbours | undefined): boolean {
+  const isSame = (key: keyof Neighbours): boolean => one?.[key] !== undefined && one[key] === other?.[key];
+  return isSame('before') || isSame('behind');
+}
+
+/** "Miami, Florida" is one value, "Paris, Rome and Oslo" are three. */
+function joinedPlaces(values: readonly Span[], request: string): readonly Span[] {
+  const joined: Span[] = [];
+  for (const value of values) {
+    const last = joined.at(-1);
+    const isPlace =
+      last !== undefined &&
+      !last.isNumber &&
+      !value.isNumber &&
+      /^,\s*$/.test(request.slice(last.end, value.start)) &&
+      !AND_BEHIND.test(request.slice(value.end));
+    if (isPlace && last !== undefined) joined[joined.length - 1] = { ...last, end: value.end };
+    else joined.push(value);
+  }
+  return joined;
+}
+
+/**
+ * The values that no call holds although they come behind all that one holds, or beside such a value, or stand as one does.
+ * `request` is the text in which they stand.
+ */
+export function openValues(
+  values: readonly NamedValue[],
+  inputs: readonly Json[],
+  request: string,
+): readonly NamedValue[] {
+  const said = saidIn(inputs, request);
+  const isHeld = values.map((value) => holds(said, value));
+  // What is said twice is held where it was said first.
+  const isFirst = values.map(({ text }, index) => values.findIndex((other) => other.text === text) === index);
+  const lastHeld = values.findLastIndex((_, index) => isHeld[index] === true && isFirst[index] === true);
+  if (lastHeld < 0) return [];
+  let isBesideHeld = false;
+  return values.filter((value, index) => {
+    isBesideHeld = value.isBesideLast && (isHeld[index - 1] === true || isBesideHeld);
+    const isLikeHeld = value.likes.some((other) => isHeld[other] === true);
+    return isHeld[index] === false && (index > lastHeld || isBesideHeld || isLikeHeld);
+  });
+}
+
+interface Said {
+  readonly text: string;
+  readonly numbers: readonly number[];
+  /** A name is told by a code (`EUR`): no name can be looked for. */
+  readonly hasCodes: boolean;
+}
+
+function saidIn(inputs: readonly Json[], request: string): Said {
+  const text = inputs.map(textIn).join(' ');
+  const codes = text.match(/\b[A-Z]{2,4}\b/g) ?? [];
+  return { text: text.toLowerCase(), numbers: digitsIn(text), hasCodes: codes.some((code) => !request.includes(code)) };
+}
+
+function textIn(value: Json): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.values(value).map(textIn).join(' ');
+}
+
+const SHORT_WORD = 2;
+/** Of names that many share. */
+const SHARED_WORDS = new Set(
+  'city corp corporation east inc los ltd mr mrs ms new north saint san south st the west'.split(' '),
+);
+
+function holds({ text, numbers, hasCodes }: Said, value: NamedValue): boolean {
+  if (value.isNumber) return digitsIn(value.text).every((number) => numbers.some((each) => isScaled(each, number)));
+  if (hasCodes) return true;
+  const words = wordsOf(value.text);
+  const own = words.filter((word) => word.length >= SHORT_WORD && !SHARED_WORDS.has(word));
+  const wanted = own.length > 0 ? own : words;
+  const held = wanted.filter((word) => text.includes(word.length > 4 ? word.slice(0, -1) : word));
+  return held.length * 2 >= wanted.length;
+}

@@ -1,0 +1,75 @@
+/** The numbers of a text, in digits and in words, and what a model makes of them: 2% is 0.02, two hours are 120 minutes. */
+
+const DIGITS = /\d+(?:,\d{3}(?!\d))*(?:\.\d+)?(?:e[-+]?\d+)?/giu;
+const IN_WORDS: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    a: 1,
+    an: 1,
+    one: 1,
+    single: 1,
+    first: 1,
+    two: 2,
+    pair: 2,
+    double: 2,
+    second: 2,
+    three: 3,
+    third: 3,
+    four: 4,
+    five: 5,
+    six: 6,
+    seven: 7,
+    eight: 8,
+    nine: 9,
+    ten: 10,
+    eleven: 11,
+    twelve: 12,
+    dozen: 12,
+    half: 0.5,
+    quarter: 0.25,
+    hundred: 100,
+    thousand: 1_000,
+    million: 1_000_000,
+    // In smaller units.
+    minute: 60,
+    hour: 60,
+    day: 24,
+    week: 7,
+    fortnight: 14,
+    month: 30,
+    year: 365,
+    decade: 10,
+    century: 100,
+  }),
+);
+const SCALES = [1, 60, 100, 1e3, 3_600, 1e6, 1e9];
+
+export interface Numbers {
+  has(number: number): boolean;
+}
+
+/** Those in digits, as they are. */
+export function digitsIn(text: string): readonly number[] {
+  return (text.match(DIGITS) ?? []).map((digits) => Number(digits.replaceAll(',', '')));
+}
+
+export function numbersIn(text: string): Numbers {
+  const inWords = (text.toLowerCase().match(/\p{L}+/gu) ?? []).flatMap(
+    (word) => IN_WORDS.get(word) ?? IN_WORDS.get(word.replace(/s$/, '')) ?? [],
+  );
+  const digits = digitsIn(text);
+  return {
+    has: (number) => {
+      const size = Math.abs(number);
+      return digits.some((digit) => isScaled(digit, size)) || inWords.some((word) => isSame(word, size));
+    },
+  };
+}
+
+/** Whether one is the other in another unit. */
+export function isScaled(one: number, other: number): boolean {
+  return SCALES.some((scale) => isSame(one * scale, other) || isSame(one, other * scale));
+}
+
+function isSame(one: number, other: number): boolean {
+  return Math.abs(one - other) <= 1e-9 * Math.max(Math.abs(one), Math.abs(other));
+}
