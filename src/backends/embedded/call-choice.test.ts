@@ -29,7 +29,11 @@ function text(text: string, callChance: number): Piece {
   return { type: 'text', text, logprobs: [{ token: text, bytes: [], logprob: Math.log(1 - callChance), top }] };
 }
 
-const call = (name: string): Piece => ({ type: 'call-start', name });
+const call = (name: string, chance = 1): Piece => ({
+  type: 'call-start',
+  name,
+  first: { token: '```', bytes: [], logprob: Math.log(chance), top: [] },
+});
 
 interface Seen {
   readonly choice: CallChoice | undefined;
@@ -76,6 +80,12 @@ describe('a call that the weights make', () => {
   it('stands where its function fits, and goes where it does not', async () => {
     expect((await chosen([call(WEATHER.name)], PARTLY)).choice).toMatchObject({ kind: 'call', name: WEATHER.name });
     expect((await chosen([call(WEATHER.name)], BADLY)).choice).toEqual({ kind: 'without-calls' });
+  });
+
+  it('needs a function that fits well where they were not sure', async () => {
+    expect((await chosen([call(WEATHER.name, 0.5)], PARTLY)).choice).toEqual({ kind: 'without-calls' });
+    expect((await chosen([call(WEATHER.name, 0.5)], WELL)).choice).toMatchObject({ kind: 'call' });
+    expect((await chosen([{ type: 'call-start', name: WEATHER.name }], PARTLY)).choice).toMatchObject({ kind: 'call' });
   });
 
   it('stands where nobody can tell how it fits', async () => {

@@ -2,7 +2,7 @@
  * Whether an answer opens with a call, for weights that were not trained to decide it: what they begin with at temperature
  * 0 (`call-decision.ts`), weighed against how well the function fits the request (`fit-check.ts`).
  *
- *     they call      and the function fits                         → that call
+ *     they call      and the function fits, well if unsurely       → that call
  *                    and it does not                               → an answer made without functions
  *     they answer    and were not near to calling                  → that answer
  *                    and were, and the function fits very well     → a call of it
@@ -51,7 +51,7 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
     case 'repeat':
       return { kind: 'without-calls' };
     case 'call':
-      return bounds && !(await fits(decision.name, bounds, chooser)) ? { kind: 'without-calls' } : decision;
+      return bounds && !(await fits(decision, bounds, chooser)) ? { kind: 'without-calls' } : decision;
     case 'text': {
       const isNear = bounds?.uncalled !== undefined && (decision.callChance ?? 0) >= bounds.uncalled.chance;
       return isNear ? ((await missedCall(plan, decision.accepted, bounds, chooser)) ?? decision) : decision;
@@ -62,9 +62,13 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
 }
 
 /** An engine that tells no probabilities cannot be asked, and a call it decided on stands. */
-async function fits(name: string, bounds: FitBounds, { fitCheck, input, start, signal }: Chooser): Promise<boolean> {
+async function fits(
+  { name, callChance }: Extract<Decision, { kind: 'call' }>,
+  bounds: FitBounds,
+  { fitCheck, input, start, signal }: Chooser,
+): Promise<boolean> {
   const fit = await fitCheck.fitOf(name, input, start, signal);
-  return fit === undefined || isFit(fit, bounds);
+  return fit === undefined || isFit(fit, bounds, callChance);
 }
 
 /** The call that the weights did not make although all speaks for it. */

@@ -15,6 +15,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
+import type { TokenLogprob } from '../../core/events.ts';
 import type { Turn } from '../../core/generation.ts';
 import type { Job, JobMessage } from './engine-client.ts';
 import type { DecodePlan, Piece, Stage, StepItem } from './engine-protocol.ts';
@@ -22,15 +23,20 @@ import type { ToolSpelling } from './tool-prompt.ts';
 
 export type AcceptedMessage = Extract<JobMessage, { type: 'accepted' }>;
 
+/** `callChance`: the probability that the answer begins as a call does, 0 to 1; undefined where nobody told of it. */
 export type Decision =
-  | { readonly kind: 'call'; readonly name: string; readonly accepted: AcceptedMessage }
+  | {
+      readonly kind: 'call';
+      readonly name: string;
+      readonly accepted: AcceptedMessage;
+      readonly callChance?: number | undefined;
+    }
   /** The answer begins with this text; its tokens were sampled. */
   | {
       readonly kind: 'text';
       readonly accepted: AcceptedMessage;
       readonly pieces: readonly Piece[];
       readonly outputTokens: number;
-      /** The probability that it had begun as a call does, 0 to 1; undefined where nobody told of it. */
       readonly callChance?: number | undefined;
     }
   /** It is the call whose result it was just shown. */
@@ -189,11 +195,11 @@ class DecisionReader {
             accepted,
             pieces: pieces.flatMap((each) => (each.type === 'text' ? [withLogprobs(each, this.#logprobs)] : [])),
             outputTokens: counts.output,
-            callChance: callChance(piece),
+            callChance: callChance(piece.logprobs?.[0]),
           };
         case 'call-start':
           if (!this.#answered.some(({ name }) => name === piece.name))
-            return { kind: 'call', name: piece.name, accepted };
+            return { kind: 'call', name: piece.name, accepted, callChance: callChance(piece.first) };
           this.#call = { name: piece.name, inputText: '' };
           break;
         case 'call-input':
@@ -227,8 +233,7 @@ function withLogprobs({ text, logprobs }: TextPiece, wanted: DecodePlan['logprob
   return { type: 'text', text, logprobs: logprobs.map((each) => ({ ...each, top: each.top.slice(0, wanted.top) })) };
 }
 
-function callChance({ logprobs }: TextPiece): number | undefined {
-  const first = logprobs?.[0];
+function callChance(first: TokenLogprob | undefined): number | undefined {
   if (first === undefined) return undefined;
   const others = first.top.filter(({ token }) => token !== first.token);
   return [first, ...others]
