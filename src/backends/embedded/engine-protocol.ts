@@ -50,8 +50,8 @@ export interface Grounding {
   /** The message to answer, and the values it names. */
   readonly request: string;
   readonly values: readonly NamedValue[];
-  /** All texts of the conversation. */
-  readonly conversation: string;
+  /** All texts of the conversation; absent where they are so many that one of them may hold anything. */
+  readonly conversation?: string | undefined;
 }
 
 export interface CallableFunction {

@@ -14,6 +14,8 @@ import { isTrained, parametersOf } from './tool-prompt.ts';
 const MAX_FUNCTIONS = 12;
 /** Longer messages bring documents, whose numbers and names are not what is asked for. */
 const MAX_MESSAGE_CHARACTERS = 2_000;
+/** Instructions that are longer hold manuals, in which any value may be meant. */
+const MAX_CONVERSATION_CHARACTERS = 20_000;
 
 export function isSingleRequest({ request, spelling, template }: PlanInput): boolean {
   const isFirstStep = !request.turns.some((turn) => turn.parts.some((part) => part.type === 'tool-call'));
@@ -37,11 +39,11 @@ export function groundingOf(input: PlanInput): Grounding | undefined {
   const tools = functionTools(request);
   const told = tools.map(({ name, description = '' }) => `${name} ${description}`);
   const choices = tools.flatMap((tool) => choicesIn(parametersOf(tool), message));
-  const instructions = request.instructions.map(({ text }) => text).join('\n');
+  const conversation = [...request.instructions.map(({ text }) => text), textOf(request.turns)].join('\n');
   return {
     request: message,
     values: namedValues(message, told.join('\n'), choices),
-    conversation: `${instructions}\n${textOf(request.turns)}`,
+    conversation: conversation.length > MAX_CONVERSATION_CHARACTERS ? undefined : conversation,
   };
 }
 

@@ -382,7 +382,7 @@ describe('calls that are held against the request', () => {
     const cut = stages.map((stage) => ({ ...stage, maxTokens: 30 }));
     const run = runChoice({ stages: cut }, [' {"city": "Paris"}}\n`', ' {"city": "', ...Array(40).fill('x')]);
     expect(run.pieces).toEqual(call('get_weather', '{"city": "Paris"}'));
-    expect(run.end?.reason).toBe('length');
+    expect(run.end?.reason).toBe('tool-calls');
     expect(run.counts.output).toBe(1);
   });
 

@@ -69,7 +69,7 @@ export class CallDecoder {
   readonly #openGrammar: OpenGrammar;
   readonly #emit: (piece: Piece) => void;
   readonly #hasRoom: () => boolean;
-  readonly #conversation: Conversation | undefined;
+  #conversation: Conversation | undefined;
   readonly #seen = new Map<string, number>();
   readonly #inputs: Json[] = [];
   #calls = 0;
@@ -99,7 +99,6 @@ export class CallDecoder {
       else emit(piece);
     };
     this.#hasRoom = hasRoom;
-    this.#conversation = plan.grounding && new Conversation(plan.grounding.conversation);
   }
 
   /** Held now, if anything is. */
@@ -122,8 +121,9 @@ export class CallDecoder {
     return this.#calls > 0;
   }
 
-  /** A call is open that has to be ended by `cut`, or its name is still being chosen. */
+  /** A call is open that has to be ended by `cut`, or its name is still being chosen. One that is held back was never begun. */
   get isInCall(): boolean {
+    if (this.#withheld) return false;
     return this.#state.kind === 'name' || this.#state.kind === 'arguments';
   }
 
@@ -308,8 +308,10 @@ export class CallDecoder {
   }
 
   #jsonReader({ optional = [] }: CallableFunction): ArgumentsReader {
+    const text = this.#plan.grounding?.conversation;
+    if (text === undefined || optional.length === 0) return jsonReader(undefined);
+    this.#conversation ??= new Conversation(text);
     const conversation = this.#conversation;
-    if (conversation === undefined || optional.length === 0) return jsonReader(undefined);
     return jsonReader(new OptionalArguments(optional, (value) => conversation.supports(value)));
   }
 
