@@ -32,6 +32,12 @@ describe('the optional arguments that a request speaks of', () => {
     expect(withAskedRequired(PARAMETERS, 'A piano')).toBe(PARAMETERS);
   });
 
+  it('are none by one of very many values', () => {
+    const towns = Array.from({ length: 65 }, (_, index) => (index === 0 ? 'Rome' : `Town ${index}`));
+    const parameters = { type: 'object', properties: { town: { type: 'string', enum: towns } } };
+    expect(withAskedRequired(parameters, 'A piano in Rome')).toBe(parameters);
+  });
+
   it('are left alone where the schema says more of its members', () => {
     const combined = { ...PARAMETERS, anyOf: [{ required: ['view'] }, { required: ['name'] }] };
     expect(requiredFor('A piano with a view', combined)).toEqual(['instrument']);

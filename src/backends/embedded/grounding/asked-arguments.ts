@@ -65,9 +65,13 @@ function isSpokenOf(name: string, schema: Json, spoken: readonly string[]): bool
   });
 }
 
+/** More of them are a list of the world's towns: one is in nearly every request. */
+const MAX_CHOICES = 64;
+
 /** The texts that an argument, or each of its items, is one of. */
 export function choicesOf(schema: Json): readonly string[] {
   if (!isJsonObject(schema)) return [];
   const choices = schema.enum ?? (isJsonObject(schema.items) ? schema.items.enum : undefined);
-  return Array.isArray(choices) ? choices.filter((choice) => typeof choice === 'string') : [];
+  if (!Array.isArray(choices) || choices.length > MAX_CHOICES) return [];
+  return choices.filter((choice) => typeof choice === 'string');
 }

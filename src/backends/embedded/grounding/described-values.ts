@@ -17,6 +17,9 @@ import { wordsOf } from './words.ts';
 /** Whoever says more of a value by keywords has said what he wants. */
 const NARROWING = ['$ref', 'allOf', 'anyOf', 'const', 'enum', 'format', 'not', 'oneOf', 'pattern'];
 
+/** What is longer is a manual, and tells the form at its beginning. */
+const MAX_DESCRIPTION = 1_000;
+
 /** `parameters` as their descriptions narrow them, for a `request`. */
 export function asDescribed(parameters: JsonSchema, request: string): JsonSchema {
   const { properties } = parameters;
@@ -27,7 +30,7 @@ export function asDescribed(parameters: JsonSchema, request: string): JsonSchema
 
 function narrow(name: string, schema: Json, request: string): Json {
   if (!isJsonObject(schema) || NARROWING.some((keyword) => keyword in schema)) return schema;
-  const description = typeof schema.description === 'string' ? schema.description : '';
+  const description = typeof schema.description === 'string' ? schema.description.slice(0, MAX_DESCRIPTION) : '';
   if (schema.type === 'number')
     return isFraction(name, description, request) ? { ...schema, exclusiveMaximum: 1 } : schema;
   if (schema.type !== 'string') return schema;
