@@ -26,6 +26,20 @@ describe('the optional arguments that a request speaks of', () => {
     expect(requiredFor('The average ratings of the piano')).toEqual(['instrument', 'features']);
   });
 
+  it('are required by the values they are described with, but for the default', () => {
+    const mode = { type: 'string', description: "Mode of analysis, e.g. 'static' or 'dynamic'. Default is 'static'." };
+    const parameters = { type: 'object', properties: { mode } };
+    expect(requiredFor('The dynamic analysis', parameters)).toEqual(['mode']);
+    expect(requiredFor('The static analysis', parameters)).toBeUndefined();
+    const one = { type: 'object', properties: { mode: { type: 'string', description: "Such as 'dynamic'." } } };
+    expect(requiredFor('The dynamic analysis', one)).toBeUndefined();
+  });
+
+  it('are no objects', () => {
+    const deck = { type: 'array', items: { type: 'object' } };
+    expect(requiredFor('A card of the deck', { type: 'object', properties: { deck } })).toBeUndefined();
+  });
+
   it('are none by words that say nothing, or by a part of a name', () => {
     expect(requiredFor('What is the name of a piano?')).toEqual(['instrument']);
     expect(requiredFor('The stockholm piano')).toEqual(['instrument']);

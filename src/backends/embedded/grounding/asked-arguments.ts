@@ -2,8 +2,7 @@
  * The optional arguments that a request speaks of: small weights leave them out, although the caller asked for them.
  *
  * An argument is spoken of when the request holds all words of its name (`weight`, `include_dissent`) or of one of the values
- * it may have (`rating` of `["price", "rating"]`). Of 600 optional arguments in the cases of BFCL that are spoken of so, 8 are to be
- * left out and 340 may not be (docs/decisions/0023).
+ * it may have (`rating` of `["price", "rating"]`), or is described with.
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
@@ -59,12 +58,20 @@ function membersOf(parameters: JsonSchema): Members | undefined {
 }
 
 function isSpokenOf(name: string, schema: Json, spoken: readonly string[]): boolean {
-  return [name, ...choicesOf(schema)].some((text) => {
+  // Nobody says all members of an object.
+  if (isObject(schema) || (isJsonObject(schema) && isObject(schema.items))) return false;
+  return [name, ...choicesOf(schema), ...examplesIn(schema)].some((text) => {
     const words = wordsOf(text).filter((word) => !GENERIC.has(word));
     return words.length > 0 && areAmong(words, spoken);
   });
 }
 
+function isObject(schema: Json | undefined): boolean {
+  return isJsonObject(schema) && (schema.type === 'object' || 'properties' in schema);
+}
+
+/** What is longer is a manual. */
+const MAX_DESCRIPTION = 1_000;
 /** More of them are a list of the world's towns: one is in nearly every request. */
 const MAX_CHOICES = 64;
 
@@ -74,4 +81,20 @@ export function choicesOf(schema: Json): readonly string[] {
   const choices = schema.enum ?? (isJsonObject(schema.items) ? schema.items.enum : undefined);
   if (!Array.isArray(choices) || choices.length > MAX_CHOICES) return [];
   return choices.filter((choice) => typeof choice === 'string');
+}
+
+const QUOTED = /(?<![\p{L}\p{N}])(?:'([^'\n]{2,30})'|"([^"\n]{2,30})")(?![\p{L}\p{N}])/gu;
+/** What is taken where nothing is given need not be given. */
+const DEFAULT_BEFORE = /\bdefaults?\b(?: value)?(?: is| to| to be|:)?\s*$/i;
+
+/** The texts that a description shows as what the argument may be: two or more in quotes. */
+function examplesIn(schema: Json): readonly string[] {
+  if (!isJsonObject(schema) || schema.type !== 'string' || typeof schema.description !== 'string') return [];
+  const { description } = schema;
+  const quoted = [...description.slice(0, MAX_DESCRIPTION).matchAll(QUOTED)];
+  if (quoted.length < 2) return [];
+  const isDefault = (text: string): boolean =>
+    text === schema.default ||
+    quoted.some((match) => match[0].slice(1, -1) === text && DEFAULT_BEFORE.test(description.slice(0, match.index)));
+  return quoted.map((match) => match[0].slice(1, -1)).filter((text) => !isDefault(text));
 }
