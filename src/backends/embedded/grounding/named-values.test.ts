@@ -68,6 +68,10 @@ describe('the values that are open', () => {
     expect(open('Fly to San Francisco on 2022-05-12', [{ to: 'SF Francisco', date: '05-12-2022' }])).toEqual([]);
   });
 
+  it('are not held by another number of the request, whatever the unit', () => {
+    expect(open('The value of 1000 at 5% for 1 and 10 years', [{ sum: 1000, rate: 0.05, years: 10 }])).toEqual(['1']);
+  });
+
   it('are those that are said again elsewhere', () => {
     const request = 'Book a flight from Rome to Tokyo on May 3rd 2022 and one from Tokyo to Sydney on May 18th 2022.';
     expect(open(request, [{ from: 'Rome', to: 'Tokyo', date: '2022-05-03' }])).toEqual(['Sydney', '18']);

@@ -147,31 +147,51 @@ export function openValues(
   inputs: readonly Json[],
   request: string,
 ): readonly NamedValue[] {
-  const said = saidIn(inputs, request);
+  const said = saidIn(inputs, values, request);
   const isHeld = values.map((value) => holds(said, value));
   // What is said twice is held where it was said first.
   const isFirst = values.map(({ text }, index) => values.findIndex((other) => other.text === text) === index);
   const lastHeld = values.findLastIndex((_, index) => isHeld[index] === true && isFirst[index] === true);
   if (lastHeld < 0) return [];
-  let isBesideHeld = false;
+  const lists = listsOf(values);
   return values.filter((value, index) => {
-    isBesideHeld = value.isBesideLast && (isHeld[index - 1] === true || isBesideHeld);
+    const isListed = lists[index]?.some((other) => isHeld[other] === true) === true;
     const isLikeHeld = value.likes.some((other) => isHeld[other] === true);
-    return isHeld[index] === false && (index > lastHeld || isBesideHeld || isLikeHeld);
+    return isHeld[index] === false && (index > lastHeld || isListed || isLikeHeld);
   });
+}
+
+/** For each value the values that stand in one list with it, itself included. */
+function listsOf(values: readonly NamedValue[]): readonly (readonly number[])[] {
+  const lists: number[][] = [];
+  for (const [index, { isBesideLast }] of values.entries()) {
+    const list = (isBesideLast ? lists[index - 1] : undefined) ?? [];
+    list.push(index);
+    lists.push(list);
+  }
+  return lists;
 }
 
 interface Said {
   readonly text: string;
   readonly numbers: readonly number[];
+  /** Those that the request does not name as they are: they are in another unit, or made up. */
+  readonly ownNumbers: readonly number[];
   /** A name is told by a code (`EUR`): no name can be looked for. */
   readonly hasCodes: boolean;
 }
 
-function saidIn(inputs: readonly Json[], request: string): Said {
+function saidIn(inputs: readonly Json[], values: readonly NamedValue[], request: string): Said {
   const text = inputs.map(textIn).join(' ');
+  const numbers = digitsIn(text);
+  const named = values.flatMap((value) => (value.isNumber ? digitsIn(value.text) : []));
   const codes = text.match(/\b[A-Z]{2,4}\b/g) ?? [];
-  return { text: text.toLowerCase(), numbers: digitsIn(text), hasCodes: codes.some((code) => !request.includes(code)) };
+  return {
+    text: text.toLowerCase(),
+    numbers,
+    ownNumbers: numbers.filter((number) => !named.includes(number)),
+    hasCodes: codes.some((code) => !request.includes(code)),
+  };
 }
 
 function textIn(value: Json): string {
@@ -185,8 +205,12 @@ const SHARED_WORDS = new Set(
   'city corp corporation east inc los ltd mr mrs ms new north saint san south st the west'.split(' '),
 );
 
-function holds({ text, numbers, hasCodes }: Said, value: NamedValue): boolean {
-  if (value.isNumber) return digitsIn(value.text).every((number) => numbers.some((each) => isScaled(each, number)));
+function holds({ text, numbers, ownNumbers, hasCodes }: Said, value: NamedValue): boolean {
+  if (value.isNumber) {
+    const isHeld = (number: number): boolean =>
+      numbers.includes(number) || ownNumbers.some((each) => isScaled(each, number));
+    return digitsIn(value.text).every(isHeld);
+  }
   if (hasCodes) return true;
   const words = wordsOf(value.text);
   const own = words.filter((word) => word.length >= SHORT_WORD && !SHARED_WORDS.has(word));
