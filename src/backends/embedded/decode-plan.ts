@@ -290,7 +290,7 @@ function callPlanOf(
   const functions = tools.map(
     (tool): CallableFunction => ({
       name: tool.name,
-      argumentsGrammar: argumentsGrammar(tool, grounding),
+      argumentsGrammar: argumentsGrammar(tool, grounding, request.allowsParallelCalls),
       optional: grounding && optionalArguments(parametersOf(tool), grounding.request),
       tagged: input === 'json' ? undefined : compileTaggedArguments(parametersOf(tool), input, wanted.after),
     }),
@@ -309,9 +309,9 @@ function callPlanOf(
 }
 
 /** Names the function in the refusal: a request may bring twenty. */
-function argumentsGrammar(tool: FunctionTool, grounding: Grounding | undefined): string {
+function argumentsGrammar(tool: FunctionTool, grounding: Grounding | undefined, isParallel: boolean): string {
   const parameters = parametersOf(tool);
-  const narrowed = grounding && groundedParameters(parameters, grounding.request);
+  const narrowed = grounding && groundedParameters(parameters, grounding, isParallel);
   try {
     return (narrowed && grammarIfHeld(narrowed)) ?? compileArgumentsSchema(parameters).grammar;
   } catch (thrown) {

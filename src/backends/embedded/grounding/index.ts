@@ -3,6 +3,7 @@
  *
  *     described-values   the form of a value            → the grammar of the arguments
  *     asked-arguments    which optional ones are due    → the grammar of the arguments
+ *     one-place          what is two calls, not one     → the grammar of the arguments
  *     supported-values   which were made up             → left out again (`child/optional-arguments.ts`)
  *     named-values       what no call holds yet         → another call (`child/call-decoder.ts`)
  *
@@ -10,12 +11,19 @@
  */
 import type { JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
+import type { Grounding } from '../engine-protocol.ts';
 import { choicesOf, withAskedRequired, withoutAsked } from './asked-arguments.ts';
 import { asDescribed } from './described-values.ts';
+import { withSinglePlaces } from './one-place.ts';
 
-/** The parameters that calls for `request` are held to. What they allow, `parameters` allows. */
-export function groundedParameters(parameters: JsonSchema, request: string): JsonSchema {
-  return withAskedRequired(asDescribed(parameters, request), request);
+/** The parameters that calls for a request are held to. What they allow, `parameters` allows. */
+export function groundedParameters(
+  parameters: JsonSchema,
+  { request, values }: Grounding,
+  isParallel: boolean,
+): JsonSchema {
+  const asked = withAskedRequired(asDescribed(parameters, request), request);
+  return isParallel ? withSinglePlaces(asked, values) : asked;
 }
 
 /** The names of arguments that may be left out, and that `request` does not speak of. */

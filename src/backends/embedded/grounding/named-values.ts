@@ -25,6 +25,9 @@ const QUOTED =
 /** Words with a capital, where no sentence begins. */
 const NAME =
   /(?<!(?:^|[.?!:\n"'“‘]\s*|[\p{L}\p{N}_]|[\p{L}\p{N}]['’]))\p{Lu}[\p{L}\p{N}]+(?:[ -]\p{Lu}[\p{L}\p{N}]*)*/gu;
+/** One name each. */
+const PAIRS =
+  /\b(?:Antigua and Barbuda|Bosnia and Herzegovina|(?:St\.?|Saint) Kitts and Nevis|Newfoundland and Labrador|S[aã]o Tom[eé] and Pr[ií]ncipe|Trinidad and Tobago|Tyne and Wear)\b/gu;
 /** Words with a capital that name nothing a function would be told. */
 const NO_NAMES = new Set(
   (
@@ -47,7 +50,7 @@ export function namedValues(request: string, known: string, choices: readonly st
   const quoted = found(request, QUOTED, false).filter((span) => span.text.length > 1 && !isTold(span));
   const isInQuotes = ({ start, end }: Span): boolean => quoted.some((each) => start >= each.start && end <= each.end);
   const numbers = found(request, NUMBER, true).filter((span) => !isInQuotes(span));
-  const names = found(request, NAME, false).filter(
+  const names = [...found(request, PAIRS, false), ...found(request, NAME, false)].filter(
     (span) => !isInQuotes(span) && !isTold(span) && isValue(span, request),
   );
   const chosen = choices
