@@ -105,6 +105,15 @@ describe('how well a function fits', () => {
     expect(isFit(fit, bounds)).toBe(true);
   });
 
+  it('may be worse where the weights were sure of calling', () => {
+    const bounds = { called: { name: 0.4, whole: 0.15 }, surely: { chance: 0.95, name: 0.1 } };
+    const fit = { name: 0.2, whole: 0, near: 0 };
+    expect(isFit(fit, bounds, 0.95)).toBe(true);
+    expect(isFit(fit, bounds, 0.9)).toBe(false);
+    expect(isFit(fit, bounds)).toBe(false);
+    expect(isFit({ ...fit, name: 0 }, bounds, 0.99)).toBe(false);
+  });
+
   it('is enough when either the name or all of it is explained', () => {
     const bounds = { called: { name: 0.5, whole: 0.3 } };
     expect(isFit({ name: 0.5, whole: -1, near: -1 }, bounds)).toBe(true);

@@ -38,6 +38,8 @@ export interface FitBounds {
    * description may be in another language.
    */
   readonly called: Pick<Fit, 'name' | 'whole'>;
+  /** Of one that they have called with this probability or more: its name, if that is less. */
+  readonly surely?: ({ readonly chance: number } & Pick<Fit, 'name'>) | undefined;
   /** Of one that they have called with less than this probability: its name. */
   readonly unsurely?: ({ readonly chance: number } & Pick<Fit, 'name'>) | undefined;
   /** Of one that they were near to calling, from this probability of a call on: it is called where both are reached. */
@@ -49,12 +51,14 @@ const BOUNDS: readonly (FitBounds & { readonly weights: RegExp })[] = [
   {
     weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i,
     called: { name: 0.4, whole: 0.15 },
+    surely: { chance: 0.95, name: 0.1 },
     unsurely: { chance: 0.65, name: 0.7 },
     uncalled: { chance: 0.1, name: 0.74, near: 0.45 },
   },
   {
     weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b1\.5b/i,
     called: { name: 0.5, whole: 0.3 },
+    surely: { chance: 0.95, name: 0.1 },
     unsurely: { chance: 0.7, name: 0.78 },
     uncalled: { chance: 0.1, name: 0.74, near: 0.45 },
   },
@@ -159,8 +163,9 @@ function elsewhereOf(surprises: readonly Surprise[]): Elsewhere {
 }
 
 /** A call that was made may stand. `callChance`: the probability that the answer opened with one, where it is known. */
-export function isFit(fit: Fit, { called, unsurely }: FitBounds, callChance = 1): boolean {
-  if (unsurely && callChance < unsurely.chance && fit.name < unsurely.name) return false;
+export function isFit(fit: Fit, { called, surely, unsurely }: FitBounds, callChance?: number): boolean {
+  if (surely && callChance !== undefined && callChance >= surely.chance && fit.name >= surely.name) return true;
+  if (unsurely && callChance !== undefined && callChance < unsurely.chance && fit.name < unsurely.name) return false;
   return fit.name >= called.name || fit.whole >= called.whole;
 }
 

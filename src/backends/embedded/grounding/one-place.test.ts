@@ -12,10 +12,19 @@ describe('places that are listed', () => {
     const { properties } = heldFor('Christianity in Egypt, Turkey and Greece') as typeof parameters;
     const { not } = properties.region as { not?: { pattern: string } };
     const pattern = new RegExp(not?.pattern ?? '$^');
-    for (const pair of ['Egypt, Turkey', 'Turkey and Greece', 'in Turkey, and Greece']) expect(pair).toMatch(pattern);
-    for (const one of ['Egypt', 'Turkey', 'Greece and Egypt']) expect(one).not.toMatch(pattern);
+    for (const pair of ['Egypt, Turkey', 'Egypt,Tur', 'Turkey and Greece', 'in Turkey, and', 'Egypt/'])
+      expect(pair).toMatch(pattern);
+    for (const one of ['Egypt', 'Turkey', 'Upper Egypt', 'Greece and Egypt']) expect(one).not.toMatch(pattern);
     expect(properties.title).toBe(text);
     expect(() => compileArgumentsSchema({ ...parameters, properties })).not.toThrow();
+  });
+
+  it('may tell what they lie in where that is asked for', () => {
+    const described = { type: 'object', properties: { city: { type: 'string', pattern: '^[^,]+, [^,]+$' } } };
+    const { properties } = withSinglePlaces(described, namedValues('The weather in Paris and Rome', ''));
+    const { not } = (properties as typeof described.properties).city as { not?: { pattern: string } };
+    expect('Paris, France').not.toMatch(new RegExp(not?.pattern ?? ''));
+    expect('Paris, Rome').toMatch(new RegExp(not?.pattern ?? '$^'));
   });
 
   it('are none where one name tells of the other, or both are one', () => {

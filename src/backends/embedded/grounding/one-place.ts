@@ -17,13 +17,12 @@ export function withSinglePlaces(parameters: JsonSchema, values: readonly NamedV
   const { properties } = parameters;
   const pairs = values.flatMap((value, index) => {
     const last = values[index - 1];
-    return value.isBesideLast && !value.isNumber && last !== undefined ? [pairPattern(last.text, value.text)] : [];
+    return value.isBesideLast && !value.isNumber && last !== undefined ? [[last.text, value.text] as const] : [];
   });
   if (pairs.length === 0 || !isJsonObject(properties)) return parameters;
-  const pattern = pairs.join('|');
   const held = Object.entries(properties).map(([name, schema]) => [
     name,
-    isPlace(name, schema) ? { ...schema, not: { pattern } } : schema,
+    isPlace(name, schema) ? single(schema, pairs) : schema,
   ]);
   return { ...parameters, properties: Object.fromEntries(held) };
 }
@@ -34,7 +33,16 @@ function isPlace(name: string, schema: Json): schema is JsonSchema {
   );
 }
 
-function pairPattern(one: string, other: string): string {
-  const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
-  return `${escaped(one)}(,? and |,? or | & |, )${escaped(other)}`;
+/** What leads on to the other is kept out: a model that may not write the other would only spell it in another way. */
+function single(schema: JsonSchema, pairs: readonly (readonly [string, string])[]): JsonSchema {
+  const patterns = pairs.map(([one, other]) => {
+    // Of a place with what it lies in the comma is a part.
+    const comma = 'pattern' in schema ? `, ?${escaped(other)}` : ' ?,';
+    return `${escaped(one)}(${comma}| ?[&/;]|,? (and|or))`;
+  });
+  return { ...schema, not: { pattern: patterns.join('|') } };
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 }
