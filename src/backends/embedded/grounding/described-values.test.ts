@@ -22,6 +22,9 @@ describe('the form of a value', () => {
     expect(described('kind', "The kind, can be 'IMAX', '2D' etc.")).toEqual(TEXT);
     expect(described('kind', "The user's kind, can be 'IMAX'.")).toEqual(TEXT);
     expect(described('place', "Can be 'city, state' or 'zip'.")).toEqual(TEXT);
+    expect(described('name', "Valid where the type is 'a' or 'b'.")).toEqual(TEXT);
+    expect(described('name', "Can be left out if the type is 'a' or 'b'.")).toEqual(TEXT);
+    expect(described('depth', "Either 'brief' or 'detailed'. Goes with 'mode'.")).toEqual(choices);
   });
 
   it('is a date as the description writes it', () => {
@@ -40,6 +43,8 @@ describe('the form of a value', () => {
     expect(described('where', 'The city, e.g. Boston, MA')).toEqual(place);
     expect(described('where', 'The league, e.g. Champions League, La Liga')).toEqual(TEXT);
     expect(described('from_currency', 'To convert from')).toEqual({ type: 'string', pattern: '^[A-Z]{3}$' });
+    expect(described('currency', 'The symbol of the currency')).toEqual(TEXT);
+    expect(described('currency', 'Such as usd')).toEqual(TEXT);
     expect(described('currency_name', 'To convert from')).toEqual(TEXT);
   });
 
@@ -50,6 +55,13 @@ describe('the form of a value', () => {
     expect(described('growthRate', 'The growth a year', NUMBER, 'at 250% a year')).toEqual(NUMBER);
     expect(described('growthRate', 'The growth a year', NUMBER, 'at 2.5 a year')).toEqual(NUMBER);
     expect(described('growthRate', 'As a percentage', NUMBER, 'at 2.5%')).toEqual(NUMBER);
+    expect(described('growthRate', 'E.g. 5% is 0.05', NUMBER, 'at 2.5%')).toEqual(below);
+    expect(described('growthRate', 'E.g. 4.5', NUMBER, 'at 2.5%')).toEqual(NUMBER);
+    expect(described('growthRate', '5 for 5%', NUMBER, 'at 2.5%')).toEqual(NUMBER);
+    expect(described('growthRate', 'The growth', { ...NUMBER, maximum: 100 }, 'at 2%')).toEqual({
+      ...NUMBER,
+      maximum: 100,
+    });
     expect(described('growthRate', 'The growth', { type: 'integer' }, 'at 2%')).toEqual({ type: 'integer' });
     expect(described('level', 'How loud', NUMBER, 'at 50%')).toEqual(NUMBER);
   });

@@ -17,6 +17,7 @@ import { wordsOf } from './words.ts';
 /** Whoever says more of a value by keywords has said what he wants. */
 const NARROWING = ['$ref', 'allOf', 'anyOf', 'const', 'enum', 'format', 'not', 'oneOf', 'pattern'];
 
+const BOUNDS = ['minimum', 'exclusiveMinimum', 'maximum', 'exclusiveMaximum', 'multipleOf'];
 /** What is longer is a manual, and tells the form at its beginning. */
 const MAX_DESCRIPTION = 1_000;
 
@@ -31,8 +32,10 @@ export function asDescribed(parameters: JsonSchema, request: string): JsonSchema
 function narrow(name: string, schema: Json, request: string): Json {
   if (!isJsonObject(schema) || NARROWING.some((keyword) => keyword in schema)) return schema;
   const description = typeof schema.description === 'string' ? schema.description.slice(0, MAX_DESCRIPTION) : '';
-  if (schema.type === 'number')
-    return isFraction(name, description, request) ? { ...schema, exclusiveMaximum: 1 } : schema;
+  if (schema.type === 'number') {
+    const isBounded = BOUNDS.some((keyword) => keyword in schema);
+    return !isBounded && isFraction(name, description, request) ? { ...schema, exclusiveMaximum: 1 } : schema;
+  }
   if (schema.type !== 'string') return schema;
   const choices = choicesIn(description);
   if (choices.length > 0) return { ...schema, enum: choices };
@@ -40,7 +43,9 @@ function narrow(name: string, schema: Json, request: string): Json {
   return pattern === undefined ? schema : { ...schema, pattern };
 }
 
-const CLOSED = /\b(?:choices|either|one of|options?|possible|can be|could be|must be|valid|supported|allowed)\b/i;
+/** Leads to all values there are. "Can be left out if it is 'a'" does not. */
+const CLOSED =
+  /\b(?:(?:choices|either|one of|options?|(?:possible|valid|supported|allowed) (?:values?|options?|choices))\b[^'"‘“.]{0,30}|(?:can|could|must) be (?:either |one of )?)(?=['"‘“])/i;
 const UNCLOSED = /\be\.g|\bsuch as\b|\betc\b|\bfor example\b|\blike\b|\bformat/i;
 const CHOICE =
   /(?<![\p{L}\p{N}])(?:'([^'\n]{1,30})'|"([^"\n]{1,30})"|‘([^’\n]{1,30})’|“([^”\n]{1,30})”)(?![\p{L}\p{N}])/gu;
@@ -48,10 +53,12 @@ const CHOICE =
 const PLACEHOLDER =
   /\b(?:address|city|code|country|date|day|email|id|name|number|path|state|string|text|time|title|url|user|year|zip)\b|[<{[]/i;
 
-/** The values in quotes, where the description says that there are no others. */
+/** The values in quotes, to the end of the sentence that says that there are no others. */
 function choicesIn(description: string): readonly string[] {
-  if (!CLOSED.test(description) || UNCLOSED.test(description)) return [];
-  const quoted = [...description.matchAll(CHOICE)].map((match) => match.slice(1).find((group) => group !== undefined));
+  const start = CLOSED.exec(description)?.index;
+  if (start === undefined || UNCLOSED.test(description)) return [];
+  const sentence = /^.*?(?:\.\s|$)/s.exec(description.slice(start))?.[0] ?? '';
+  const quoted = [...sentence.matchAll(CHOICE)].map((match) => match.slice(1).find((group) => group !== undefined));
   const choices = [...new Set(quoted.filter((choice) => choice !== undefined))];
   return choices.length < 2 || choices.some((choice) => PLACEHOLDER.test(choice)) ? [] : choices;
 }
@@ -61,22 +68,29 @@ const DATE =
 const PLACE = /\bcity and state\b|\bformat (?:of )?city, (?:state|country)\b/i;
 const PLACE_EXAMPLE = /\be\.g\.?,? \p{Lu}\p{L}+(?: \p{Lu}\p{L}+)*, \p{Lu}{2}\b/u;
 
+/** A currency that is told by something else than its code. */
+const OTHER_CURRENCY =
+  /[Ss]ymbol|\b[Ss]ign\b|\b[Nn]ame\b|[Ww]ord|[$€£¥]|\b(?:usd|eur|gbp|cny|jpy|[Dd]ollars?|[Ee]uros?)\b/;
+
 function patternOf(name: string, description: string): string | undefined {
   const words = wordsOf(name);
   if (words.at(-1) === 'format') return undefined;
   const date = DATE.exec(description)?.[1];
   if (date !== undefined) return `^${date.replace(/[YMD]/gi, '[0-9]').replaceAll('.', '\\.')}$`;
   if (PLACE.test(description) || PLACE_EXAMPLE.test(description)) return '^[^,]+, [^,]+$';
-  return words.at(-1) === 'currency' ? '^[A-Z]{3}$' : undefined;
+  return words.at(-1) === 'currency' && !OTHER_CURRENCY.test(description) ? '^[A-Z]{3}$' : undefined;
 }
 
 const RATE = new Set(['confidence', 'prob', 'probability', 'rate', 'ratio', 'return', 'yield']);
 const IN_PERCENT = /percent/i;
+/** "E.g. 4.5", "5 for 5%": a number above 1 that is no percent itself. */
+const NO_FRACTION = /(?<![\d.])[1-9]\d*(?:\.\d+)?(?![\d.]*\s?%)(?!\d)/;
 const PERCENT = /(\d+(?:\.\d+)?)\s?(?:%|percent\b)/gi;
 
 /** "5%" is 0.05, unless the argument is one in percent. */
 function isFraction(name: string, description: string, request: string): boolean {
   const percents = [...request.matchAll(PERCENT)].map((match) => Number(match[1]));
   if (percents.length === 0 || percents.some((percent) => percent >= 100)) return false;
-  return !IN_PERCENT.test(`${name} ${description}`) && wordsOf(name).some((word) => RATE.has(word));
+  if (IN_PERCENT.test(`${name} ${description}`) || NO_FRACTION.test(description)) return false;
+  return wordsOf(name).some((word) => RATE.has(word));
 }

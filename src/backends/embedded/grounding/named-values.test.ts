@@ -64,6 +64,11 @@ describe('the values that are open', () => {
     expect(open('From British Pounds to Japanese Yen: 10', [{ from: 'GBP', to: 'JPY', amount: 10 }])).toEqual([]);
   });
 
+  it('are held by their initials, and by what lies around them', () => {
+    const request = 'The weather in New York City, Boston and Chicago';
+    expect(open(request, [{ city: 'NYC' }, { city: 'Boston, MA' }])).toEqual(['Chicago']);
+  });
+
   it('are held in another unit, and in parts', () => {
     expect(open('Invest 5000 at 2% for 2 hours', [{ sum: 5000, rate: 0.02, minutes: 120 }])).toEqual([]);
     expect(open('Fly to San Francisco on 2022-05-12', [{ to: 'SF Francisco', date: '05-12-2022' }])).toEqual([]);

@@ -18,7 +18,7 @@ export interface NamedValue {
   readonly likes: readonly number[];
 }
 
-/** Digits with their separators: 1,200.50, 22:00, 2022-05-12, 1e-9. Not a part of a word, and no exponent. */
+/** Digits with their separators: 1,200.50, 22:00, 2022-05-12, 1e-9. Not a part of a word, no exponent, and not "3D". */
 const NUMBER = /(?<![\p{L}\p{N}_.^#])\d+(?:,\d{3}(?!\d))*(?:[-/:.]\d+)*(?:e[-+]?\d+)?(?!D\b)/giu;
 const QUOTED =
   /(?<=^|[\s([,])(?:'([^'\n]{1,60})'|"([^"\n]{1,60})"|“([^”\n]{1,60})”|‘([^’\n]{1,60})’)(?![\p{L}\p{N}])|「([^」\n]{1,60})」|《([^》\n]{1,60})》/gu;
@@ -111,13 +111,17 @@ interface Neighbours {
   readonly behind: string | undefined;
 }
 
-/** The words around a value: two before it ("radius of"), one behind. */
+/** The words around a value: two before it ("radius of"), one behind; none that stand around anything. */
 function neighboursOf({ start, end }: Span, request: string): Neighbours {
+  const before = /(\p{L}+\s+\p{L}+)\W*$/u.exec(request.slice(0, start))?.[1]?.toLowerCase();
+  const behind = /^['"”’]?\s+(\p{L}+)/u.exec(request.slice(end))?.[1]?.toLowerCase();
   return {
-    before: /(\p{L}+\s+\p{L}+)\W*$/u.exec(request.slice(0, start))?.[1]?.toLowerCase(),
-    behind: /^['"”’]?\s+(\p{L}{3,})/u.exec(request.slice(end))?.[1]?.toLowerCase(),
+    before: before !== undefined && /\p{L}{4}/u.test(before) ? before : undefined,
+    behind: behind !== undefined && behind.length > 2 && !EVERYWHERE.has(behind) ? behind : undefined,
   };
 }
+
+const EVERYWHERE = new Set('and are for from has have that the then was were which who with'.split(' '));
 
 function areAlike(one: Neighbours | undefined, other: Neighbours | undefined): boolean {
   const isSame = (key: keyof Neighbours): boolean => one?.[key] !== undefined && one[key] === other?.[key];
@@ -180,26 +184,37 @@ interface Said {
   readonly numbers: readonly number[];
   /** Those that the request does not name as they are: they are in another unit, or made up. */
   readonly ownNumbers: readonly number[];
-  /** A name is told by a code (`EUR`): no name can be looked for. */
-  readonly hasCodes: boolean;
+  /** Arguments like `NYC` that the request does not say. */
+  readonly codes: readonly string[];
+  /** Some of them are initials of nothing, like `EUR`: they may be the name of anything. */
+  readonly hasOtherCodes: boolean;
 }
 
 function saidIn(inputs: readonly Json[], values: readonly NamedValue[], request: string): Said {
-  const text = inputs.map(textIn).join(' ');
+  const leaves = inputs.flatMap(leavesOf);
+  const text = leaves.join(' ');
   const numbers = digitsIn(text);
   const named = values.flatMap((value) => (value.isNumber ? digitsIn(value.text) : []));
-  const codes = text.match(/\b[A-Z]{2,4}\b/g) ?? [];
+  const codes = leaves.filter((leaf) => /^[A-Z]{2,4}$/.test(leaf) && !request.includes(leaf));
+  const initials = values.map(initialsOf);
   return {
     text: text.toLowerCase(),
     numbers,
     ownNumbers: numbers.filter((number) => !named.includes(number)),
-    hasCodes: codes.some((code) => !request.includes(code)),
+    codes,
+    hasOtherCodes: codes.some((code) => !initials.includes(code)),
   };
 }
 
-function textIn(value: Json): string {
-  if (typeof value !== 'object' || value === null) return String(value);
-  return Object.values(value).map(textIn).join(' ');
+function initialsOf({ text }: NamedValue): string {
+  return wordsOf(text)
+    .map((word) => word.slice(0, 1).toUpperCase())
+    .join('');
+}
+
+function leavesOf(value: Json): readonly string[] {
+  if (typeof value !== 'object' || value === null) return [String(value)];
+  return Object.values(value).flatMap(leavesOf);
 }
 
 const SHORT_WORD = 2;
@@ -208,13 +223,13 @@ const SHARED_WORDS = new Set(
   'city corp corporation east inc los ltd mr mrs ms new north saint san south st the west'.split(' '),
 );
 
-function holds({ text, numbers, ownNumbers, hasCodes }: Said, value: NamedValue): boolean {
+function holds({ text, numbers, ownNumbers, codes, hasOtherCodes }: Said, value: NamedValue): boolean {
   if (value.isNumber) {
     const isHeld = (number: number): boolean =>
       numbers.includes(number) || ownNumbers.some((each) => isScaled(each, number));
     return digitsIn(value.text).every(isHeld);
   }
-  if (hasCodes) return true;
+  if (hasOtherCodes || codes.includes(initialsOf(value))) return true;
   const words = wordsOf(value.text);
   const own = words.filter((word) => word.length >= SHORT_WORD && !SHARED_WORDS.has(word));
   const wanted = own.length > 0 ? own : words;
