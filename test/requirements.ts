@@ -1145,4 +1145,17 @@ export const REQUIREMENTS: readonly Requirement[] = [
     source: 'docs/tools.md',
     test: 'src/backends/embedded/constraints/tagged-arguments.test.ts#gives only texts that are read as valid arguments, and written the same again',
   },
+  {
+    area: 'Tool calls',
+    promise:
+      'Weights that were not made to call give the arguments that are asked for, as they are described, and none made up',
+    source: 'docs/tools.md',
+    test: 'test/weights/chat.weights.test.ts#gives the arguments that are asked for, as they are described, and none that nobody gave',
+  },
+  {
+    area: 'Tool calls',
+    promise: 'Several calls go on while something of the request is in none of them; what is not shown is not counted',
+    source: 'docs/tools.md',
+    test: 'src/backends/embedded/child/call-decoder.test.ts#show none that was made for a value and does not hold it, and count none of its tokens',
+  },
 ];

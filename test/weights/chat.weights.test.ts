@@ -210,6 +210,40 @@ describe.skipIf(!hasWeights).each(ENGINES)('Qwen2.5-Coder-0.5B behind Chat Compl
     expect(completion.choices[0]?.finish_reason).toBe('tool_calls');
   });
 
+  it('gives the arguments that are asked for, as they are described, and none that nobody gave', async () => {
+    const booking = {
+      type: 'function' as const,
+      function: {
+        name: 'book_hotel',
+        description: 'Books a room in a hotel.',
+        parameters: {
+          type: 'object',
+          properties: {
+            city: { type: 'string', description: 'The city' },
+            check_in: { type: 'string', description: 'The first day, in the format YYYY-MM-DD' },
+            discount_rate: { type: 'number', description: 'The discount of the guest' },
+            view: { type: 'string', description: 'What is seen from the room' },
+            guest_name: { type: 'string', description: 'Who will stay there' },
+          },
+          required: ['city', 'check_in', 'discount_rate'],
+        },
+      },
+    };
+    const completion = await client.chat.completions.create({
+      model: 'qwen-plus',
+      messages: ask('Book a room in Oslo with a sea view from May 3rd 2027 on. I have a discount of 15%.'),
+      tools: [booking],
+      temperature: 0,
+      max_tokens: 200,
+    });
+    const [call] = completion.choices[0]?.message.tool_calls ?? [];
+    const input = call?.type === 'function' ? JSON.parse(call.function.arguments) : undefined;
+    expect(input).toMatchObject({ check_in: '2027-05-03', discount_rate: 0.15 });
+    expect(input.city).toContain('Oslo');
+    expect(input.view).toMatch(/sea/i);
+    expect(input).not.toHaveProperty('guest_name');
+  });
+
   it.each([
     ['a code block that is JSON', 'Show a JSON object with the keys name and age in a code block.', /\{.*name.*\}/s],
     ['code', 'Write a Python function that parses a JSON call with a name and arguments.', /def /],

@@ -74,7 +74,7 @@ async function chosen(
 
 const WELL: Fit = { name: 0.9, whole: 0.9, near: 0.9 };
 const PARTLY: Fit = { name: 0.6, whole: 0.6, near: 0.6 };
-const BADLY: Fit = { name: 0.05, whole: 0.1, near: 0.1 };
+const BADLY: Fit = { name: 0.1, whole: 0.1, near: 0.1 };
 
 describe('a call that the weights make', () => {
   it('stands where its function fits, and goes where it does not', async () => {

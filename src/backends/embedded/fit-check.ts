@@ -51,7 +51,6 @@ const BOUNDS: readonly (FitBounds & { readonly weights: RegExp })[] = [
   {
     weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i,
     called: { name: 0.4, whole: 0.15 },
-    surely: { chance: 0.95, name: 0.1 },
     unsurely: { chance: 0.65, name: 0.7 },
     uncalled: { chance: 0.1, name: 0.74, near: 0.45 },
   },
