@@ -361,6 +361,18 @@ describe('calls that are held against the request', () => {
     expect(run.end?.reason).toBe('tool-calls');
   });
 
+  it('end with the last value that was open, unless another function may be called for it', () => {
+    const run = runChoice({ stages }, [' {"city": "Paris"}}\n', ' {"city": "Rome"}}\n{', ' {"city": "Oslo"}']);
+    expect(run.pieces).toEqual([
+      ...call('get_weather', '{"city": "Paris"}'),
+      ...call('get_weather', '{"city": "Rome"}'),
+    ]);
+    const both = stages.map((stage) => ({ ...stage, calls: stage.calls && { ...stage.calls, functions } }));
+    const sampled = ['get_weather"', ' {"city": "Paris"}}\n', 'get_weather"', ' {"city": "Rome"}}\n{'];
+    const more = runChoice({ stages: both }, [...sampled, 'get_time"', ' {"city": "Paris"}}\n`']);
+    expect(more.pieces.at(-3)).toEqual({ type: 'call-start', name: 'get_time' });
+  });
+
   it('show none that was made for a value and does not hold it, and count none of its tokens', () => {
     const run = runChoice({ stages }, [' {"city": "Paris"}}\n```', ' {"city": ', '"Oslo"}']);
     expect(run.pieces).toEqual(call('get_weather', '{"city": "Paris"}'));
@@ -370,7 +382,12 @@ describe('calls that are held against the request', () => {
 
   it('show none that comes back to an earlier one', () => {
     const sampled = [' {"city": "Paris"}}\n`', ' {"city": "Rome"}}\n{', ' {"city": "Paris"}}\n{'];
-    const run = runChoice({ stages }, sampled);
+    const lists = 'The weather in Paris and Rome, on May 1 and 2';
+    const twice = { request: lists, values: namedValues(lists, ''), conversation: lists };
+    const run = runChoice(
+      { stages: stages.map((stage) => ({ ...stage, calls: stage.calls && { ...stage.calls, grounding: twice } })) },
+      sampled,
+    );
     expect(run.pieces).toEqual([
       ...call('get_weather', '{"city": "Paris"}'),
       ...call('get_weather', '{"city": "Rome"}'),

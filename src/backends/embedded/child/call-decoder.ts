@@ -9,7 +9,7 @@
  * began.
  *
  * Calls that are held against the request (`grounding/`) go on, whatever the model would write, while a value of it is
- * open. Each but the first is shown when it is whole; one that was made for an open value and does not hold it, or that
+ * open, and end where only one function is there and the last value was the last that was open. Each but the first is shown when it is whole; one that was made for an open value and does not hold it, or that
  * comes back to an earlier call, ends the answer and is not shown. Tokens of what is not shown are not counted.
  */
 
@@ -20,7 +20,7 @@ import { TaggedInput } from '../../parsers/tagged-input.ts';
 import type { ToolCallOpening } from '../../parsers/tool-call-opening.ts';
 import { type CallShape, callShape, indexed, type ToolFormat, toolFormat } from '../../parsers/tool-formats.ts';
 import type { CallableFunction, CallPlan, Piece } from '../engine-protocol.ts';
-import { type NamedValue, openValues } from '../grounding/named-values.ts';
+import { endsWithValues, type Holding, holdingOf } from '../grounding/named-values.ts';
 import { Conversation } from '../grounding/supported-values.ts';
 import type { Grammar, GrammarState } from './binding.ts';
 import {
@@ -79,6 +79,8 @@ export class CallDecoder {
   #withheld: Piece[] | undefined;
   /** It is made because a value of the request is open, whatever the model would have done. */
   #isForOpenValue = false;
+  /** So many values of the request are in the calls that were made. */
+  #held = 0;
   /** Tokens of the member, and of the call, that is held back, and of those that were left out. */
   #memberTokens = 0;
   #callTokens = 0;
@@ -231,14 +233,15 @@ export class CallDecoder {
     this.#seen.set(call, times);
     const isCircle = times >= MAX_SAME_CALLS || (times > 1 && call !== this.#lastCall);
     this.#lastCall = call;
-    const open = this.#openValues();
     this.#inputs.push(parsed(inputText));
-    const stillOpen = this.#openValues();
-    // Of calls that came back, and of those that were only made for a value and do not hold it, nothing is shown.
-    const isForNothing = this.#isForOpenValue && open.every((value) => stillOpen.includes(value));
+    const { open, held } = this.#holding();
+    // Of calls that came back, and of those that were only made for a value and hold no more of them, nothing is shown.
+    const isForNothing = this.#isForOpenValue && held <= this.#held;
+    this.#held = held;
     if (this.#withheld && (isForNothing || (isCircle && times === 2))) return this.#end();
     this.#show();
-    if (!this.#plan.isParallel || isCircle || !this.#hasRoom()) return this.#end();
+    const isOver = isCircle || (this.#isForOpenValue && open.length === 0 && this.#endsWithValues());
+    if (!this.#plan.isParallel || isOver || !this.#hasRoom()) return this.#end();
     const { after, next, ending } = this.#shape;
     const { read, rest } = goOn(begun, after);
     const isClosed = rest === '';
@@ -249,7 +252,7 @@ export class CallDecoder {
       this.#state = { kind: 'idle' };
       return { kind: 'free', text: rest, excess, begun: more };
     }
-    this.#isForOpenValue = stillOpen.length > 0;
+    this.#isForOpenValue = open.length > 0;
     if (this.#isForOpenValue) {
       const following = goOn(more, next);
       return this.#goOnWith(isClosed ? following.rest : rest + next, isClosed ? more.length - following.read : excess);
@@ -258,10 +261,14 @@ export class CallDecoder {
     return isClosed ? this.#readBetween(this.#state, more) : { kind: 'force', text: rest, excess };
   }
 
-  /** The values of the request that no call holds although one would be expected to. */
-  #openValues(): readonly NamedValue[] {
+  #holding(): Holding {
     const { grounding } = this.#plan;
-    return grounding ? openValues(grounding.values, this.#inputs, grounding.request) : [];
+    return grounding ? holdingOf(grounding.values, this.#inputs, grounding.request) : { open: [], held: 0 };
+  }
+
+  #endsWithValues(): boolean {
+    const { grounding, functions } = this.#plan;
+    return grounding !== undefined && functions.length === 1 && endsWithValues(grounding.values, grounding.request);
   }
 
   /** The call that was held back. */

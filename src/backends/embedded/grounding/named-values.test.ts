@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../../core/generation.ts';
-import { namedValues, openValues } from './named-values.ts';
+import { endsWithValues, holdingOf, namedValues } from './named-values.ts';
 
 const named = (request: string, known = ''): readonly string[] => namedValues(request, known).map(({ text }) => text);
 const open = (request: string, inputs: readonly Json[], known = ''): readonly string[] =>
-  openValues(namedValues(request, known), inputs, request).map(({ text }) => text);
+  holdingOf(namedValues(request, known), inputs, request).open.map(({ text }) => text);
 
 describe('the values that a request names', () => {
   it('are numbers, quotes and names, in their order', () => {
@@ -59,6 +59,11 @@ describe('the values that are open', () => {
     expect(open(songs, [{ genre: 'Pop', region: 'Australia' }])).toEqual(['Rock']);
   });
 
+  it('may come before those that a call holds', () => {
+    const cars = 'The first car drives at a rate of 6 for 10 seconds, the second at a rate of 4 for 15 seconds.';
+    expect(open(cars, [{ rate: 4, time: 15 }])).toEqual(['6', '10']);
+  });
+
   it('are none while no call holds any, and where a call tells names by codes', () => {
     expect(open('Greet Bob and Ann', [{ text: 'hi' }])).toEqual([]);
     expect(open('From British Pounds to Japanese Yen: 10', [{ from: 'GBP', to: 'JPY', amount: 10 }])).toEqual([]);
@@ -85,5 +90,17 @@ describe('the values that are open', () => {
 
   it('keep apart cities that share a word', () => {
     expect(open('The weather in New York and New Jersey', [{ city: 'New York' }])).toEqual(['New Jersey']);
+  });
+});
+
+describe('calls are over once all values are held', () => {
+  it.each([
+    ['The weather in Paris and Rome', true],
+    ['3 to the power of 5 and 2 to the power of 3', true],
+    ['Show BRCA1 and BRCA2 in Homo and Pan', false],
+    ['Show BRCA1 and BRCA2 in Homo and Pan respectively', true],
+    ['把 BRCA1 and BRCA2 分别 in Homo and Pan', true],
+  ])('in %s: %s', (request, isOver) => {
+    expect(endsWithValues(namedValues(request, ''), request)).toBe(isOver);
   });
 });

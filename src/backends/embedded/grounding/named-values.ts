@@ -14,7 +14,7 @@ export interface NamedValue {
   readonly end: number;
   /** Stands beside the value before it: "Berlin and Madrid", "10 or 20". */
   readonly isBesideLast: boolean;
-  /** Earlier values that stand as this one does: "a Pop song … a Rock song", "radius of 5 … radius of 10". */
+  /** Other values that stand as this one does: "a Pop song … a Rock song", "radius of 5 … radius of 10". */
   readonly likes: readonly number[];
 }
 
@@ -64,7 +64,7 @@ export function namedValues(request: string, known: string, choices: readonly st
     const isBesideLast =
       last !== undefined && last.isNumber === span.isNumber && BESIDE.test(request.slice(last.end, span.start));
     const likes = places.flatMap((other, at) => {
-      const isLike = at < index && other.isNumber === span.isNumber && areAlike(neighbours[at], neighbours[index]);
+      const isLike = at !== index && other.isNumber === span.isNumber && areAlike(neighbours[at], neighbours[index]);
       return isLike ? [at] : [];
     });
     return { ...span, isBesideLast, likes };
@@ -145,27 +145,40 @@ function joinedPlaces(values: readonly Span[], request: string): readonly Span[]
   return joined;
 }
 
-/**
- * The values that no call holds although they come behind all that one holds, or beside such a value, or stand as one does.
- * `request` is the text in which they stand.
- */
-export function openValues(
-  values: readonly NamedValue[],
-  inputs: readonly Json[],
-  request: string,
-): readonly NamedValue[] {
+export interface Holding {
+  /** The values that no call holds although they come behind all that one holds, or beside such a value, or stand as one does. */
+  readonly open: readonly NamedValue[];
+  /** So many of the values are held. */
+  readonly held: number;
+}
+
+/** How calls with these `inputs` hold `values`. `request` is the text in which they stand. */
+export function holdingOf(values: readonly NamedValue[], inputs: readonly Json[], request: string): Holding {
   const said = saidIn(inputs, values, request);
   const isHeld = values.map((value) => holds(said, value));
   // What is said twice is held where it was said first.
   const isFirst = values.map(({ text }, index) => values.findIndex((other) => other.text === text) === index);
   const lastHeld = values.findLastIndex((_, index) => isHeld[index] === true && isFirst[index] === true);
-  if (lastHeld < 0) return [];
+  const held = isHeld.filter(Boolean).length;
+  if (lastHeld < 0) return { open: [], held };
   const lists = listsOf(values);
-  return values.filter((value, index) => {
+  const open = values.filter((value, index) => {
     const isListed = lists[index]?.some((other) => isHeld[other] === true) === true;
     const isLikeHeld = value.likes.some((other) => isHeld[other] === true);
     return isHeld[index] === false && (index > lastHeld || isListed || isLikeHeld);
   });
+  return { open, held };
+}
+
+const EACH_ITS_OWN = /\brespectively\b|分别|各自/i;
+
+/**
+ * Whether a function has been called for all of a request once its values are held. Where there are two lists, each value of
+ * the one may be wanted with each of the other.
+ */
+export function endsWithValues(values: readonly NamedValue[], request: string): boolean {
+  const lists = new Set(listsOf(values).filter((list) => list.length > 1));
+  return lists.size < 2 || EACH_ITS_OWN.test(request);
 }
 
 /** For each value the values that stand in one list with it, itself included. */
