@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type CallChoice, chooseCall } from './call-choice.ts';
+import { decidedPlanOf } from './call-decision.ts';
 import { decodePlanOf } from './decode-plan.ts';
 import type { Job, JobMessage } from './engine-client.ts';
 import type { DecodePlan, Piece } from './engine-protocol.ts';
@@ -45,7 +46,7 @@ interface Seen {
 /** What is chosen where the jobs say this, one after the other, and a function fits so well. */
 async function chosen(
   said: readonly Piece[],
-  fit: Fit | undefined,
+  measuredFit: Fit | undefined | ((name: string) => Fit),
   request: Parameters<typeof ask>[1] = {},
   weightsName = CODER,
 ): Promise<Seen> {
@@ -61,7 +62,7 @@ async function chosen(
   const fitCheck = {
     fitOf: async (name: string) => {
       measured.push(name);
-      return fit;
+      return typeof measuredFit === 'function' ? measuredFit(name) : measuredFit;
     },
   };
   const { signal } = new AbortController();
@@ -80,6 +81,25 @@ describe('a call that the weights make', () => {
   it('stands where its function fits, and goes where it does not', async () => {
     expect((await chosen([call(WEATHER.name)], PARTLY)).choice).toMatchObject({ kind: 'call', name: WEATHER.name });
     expect((await chosen([call(WEATHER.name)], BADLY)).choice).toEqual({ kind: 'without-calls' });
+  });
+
+  it('is one of another function where that fits very well and the named one does not', async () => {
+    const tools = [WEATHER, OTHER];
+    const byName = (name: string): Fit => (name === OTHER.name ? WELL : BADLY);
+    const { choice, measured } = await chosen([call(WEATHER.name)], byName, { tools });
+    expect(choice).toMatchObject({ kind: 'call', name: OTHER.name });
+    expect(measured).toEqual([WEATHER.name, OTHER.name]);
+    const plan = decodePlanOf(planInputOf(ask('Is it cold?', { tools })));
+    const decided = choice?.kind === 'call' ? decidedPlanOf(plan, choice) : undefined;
+    expect(decided?.stages[0]?.calls).toMatchObject({ mode: 'required', functions: [{ name: OTHER.name }] });
+    const partly = (name: string): Fit => (name === OTHER.name ? PARTLY : BADLY);
+    expect((await chosen([call(WEATHER.name)], partly, { tools })).choice).toEqual({ kind: 'without-calls' });
+  });
+
+  it('is none of many others, which nobody looks at', async () => {
+    const tools = [WEATHER, ...Array.from({ length: 4 }, (_, index) => ({ ...OTHER, name: `other_${index}` }))];
+    const byName = (name: string): Fit => (name === WEATHER.name ? BADLY : WELL);
+    expect((await chosen([call(WEATHER.name)], byName, { tools })).choice).toEqual({ kind: 'without-calls' });
   });
 
   it('needs a function that fits well where they were not sure', async () => {

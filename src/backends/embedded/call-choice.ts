@@ -3,7 +3,8 @@
  * 0 (`call-decision.ts`), weighed against how well the function fits the request (`fit-check.ts`).
  *
  *     they call      and the function fits, well if unsurely       → that call
- *                    and it does not                               → an answer made without functions
+ *                    and it does not, but another fits well        → a call of that
+ *                    and none does                                 → an answer made without functions
  *     they answer    and were not near to calling                  → that answer
  *                    and were, and the function fits very well     → a call of it
  *
@@ -22,13 +23,15 @@ import {
 import type { PlanInput } from './decode-plan.ts';
 import type { Job } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
-import { type FitBounds, type FitCheck, fitBoundsOf, isFit, isVeryFit } from './fit-check.ts';
+import { type FitBounds, type FitCheck, fitBoundsOf, isFit, isFitInstead, isVeryFit } from './fit-check.ts';
 
 export type CallChoice =
   | ClearDecision
   | Extract<Decision, { kind: 'ended' }>
   /** The function that was called, or just was, is none to call. */
   | { readonly kind: 'without-calls' };
+
+type CallDecision = Extract<Decision, { kind: 'call' }>;
 
 export interface Chooser {
   readonly input: PlanInput;
@@ -51,7 +54,8 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
     case 'repeat':
       return { kind: 'without-calls' };
     case 'call':
-      return bounds && !(await fits(decision, bounds, chooser)) ? { kind: 'without-calls' } : decision;
+      if (!bounds || (await fits(decision, bounds, chooser))) return decision;
+      return (await otherCall(decision, bounds, chooser)) ?? { kind: 'without-calls' };
     case 'text': {
       const isNear = bounds?.uncalled !== undefined && (decision.callChance ?? 0) >= bounds.uncalled.chance;
       return isNear ? ((await missedCall(plan, decision.accepted, bounds, chooser)) ?? decision) : decision;
@@ -63,12 +67,32 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
 
 /** An engine that tells no probabilities cannot be asked, and a call it decided on stands. */
 async function fits(
-  { name, callChance }: Extract<Decision, { kind: 'call' }>,
+  { name, callChance }: CallDecision,
   bounds: FitBounds,
   { fitCheck, input, start, signal }: Chooser,
 ): Promise<boolean> {
   const fit = await fitCheck.fitOf(name, input, start, signal);
   return fit === undefined || isFit(fit, bounds, callChance);
+}
+
+/** Looked at in place of one that does not fit; each costs what a look at that one cost. */
+const MAX_OTHERS = 3;
+
+/** A call of the function that fits best, where it fits well and the one that was named does not. */
+async function otherCall(
+  decision: CallDecision,
+  bounds: FitBounds,
+  { fitCheck, input, start, signal }: Chooser,
+): Promise<CallDecision | undefined> {
+  const others = functionTools(input.request).filter(({ name }) => name !== decision.name);
+  if (others.length > MAX_OTHERS) return undefined;
+  let best: { readonly name: string; readonly share: number } | undefined;
+  for (const { name } of others) {
+    const fit = await fitCheck.fitOf(name, input, start, signal);
+    if (signal.aborted) return undefined;
+    if (fit && isFitInstead(fit, bounds) && fit.name > (best?.share ?? 0)) best = { name, share: fit.name };
+  }
+  return best && { ...decision, name: best.name, isOnly: true };
 }
 
 /** The call that the weights did not make although all speaks for it. */

@@ -30,6 +30,8 @@ export type Decision =
       readonly name: string;
       readonly accepted: AcceptedMessage;
       readonly callChance?: number | undefined;
+      /** No other function may be called: the weights would name another one. */
+      readonly isOnly?: boolean | undefined;
     }
   /** The answer begins with this text; its tokens were sampled. */
   | {
@@ -131,7 +133,10 @@ export function decidedPlanOf(plan: DecodePlan, decision: ClearDecision): Decode
     case 'unclear':
       return plan;
     case 'call':
-      return { ...plan, stages: plan.stages.map(requiringCalls) };
+      return {
+        ...plan,
+        stages: plan.stages.map((stage) => requiringCalls(stage, decision.isOnly ? decision.name : undefined)),
+      };
     case 'text': {
       const text = decision.pieces.map((piece) => (piece.type === 'text' ? piece.text : '')).join('');
       const left = (limit: number | undefined): number | undefined =>
@@ -150,8 +155,11 @@ export function decidedPlanOf(plan: DecodePlan, decision: ClearDecision): Decode
   }
 }
 
-function requiringCalls(stage: Stage): Stage {
-  return stage.calls ? { ...stage, calls: { ...stage.calls, mode: 'required' } } : stage;
+/** `only`: the one function that may be called. */
+function requiringCalls(stage: Stage, only?: string): Stage {
+  if (!stage.calls) return stage;
+  const functions = stage.calls.functions.filter(({ name }) => only === undefined || name === only);
+  return { ...stage, calls: { ...stage.calls, mode: 'required', functions } };
 }
 
 class DecisionReader {

@@ -168,6 +168,11 @@ export function isFit(fit: Fit, { called, surely, unsurely }: FitBounds, callCha
   return fit.name >= called.name || fit.whole >= called.whole;
 }
 
+/** A call of a function that was not named is due, where the named one does not fit. */
+export function isFitInstead(fit: Fit, { unsurely, uncalled }: FitBounds): boolean {
+  return unsurely !== undefined && uncalled !== undefined && fit.name >= unsurely.name && fit.near >= uncalled.near;
+}
+
 /** A call that was not made is due. */
 export function isVeryFit(fit: Fit, { uncalled }: FitBounds): boolean {
   return uncalled !== undefined && fit.name >= uncalled.name && fit.near >= uncalled.near;
