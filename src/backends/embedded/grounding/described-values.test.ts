@@ -28,11 +28,16 @@ describe('the form of a value', () => {
   });
 
   it('is a date as the description writes it', () => {
-    const pattern = (text: string): object => ({ type: 'string', pattern: text });
-    expect(described('day', 'In the format YYYY-MM-DD.')).toEqual(
-      pattern('^[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]$'),
-    );
-    expect(described('day', 'Must be in MM/YYYY format')).toEqual(pattern('^[0-9][0-9]/[0-9][0-9][0-9][0-9]$'));
+    const dates = (description: string): RegExp => {
+      const { pattern } = described('day', description) as { pattern?: string };
+      return new RegExp(pattern ?? '$^');
+    };
+    expect('2027-05-03').toMatch(dates('In the format YYYY-MM-DD.'));
+    expect('2027-15-03').not.toMatch(dates('In the format YYYY-MM-DD.'));
+    expect('05/2027').toMatch(dates('Must be in MM/YYYY format'));
+    // What weights would write that begin with the year.
+    expect('20-05-2027').not.toMatch(dates('In the format MM-DD-YYYY'));
+    expect(described('day', 'In the format DD-MM-YYYY')).toEqual(TEXT);
     expect(described('date_format', "Format of the date, e.g. in 'YYYY-MM-DD'")).toEqual(TEXT);
     expect(described('day', 'In the format MM-DD-YYY')).toEqual(TEXT);
   });

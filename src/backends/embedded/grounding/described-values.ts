@@ -68,6 +68,22 @@ const DATE =
 const PLACE = /\bcity and state\b|\bformat (?:of )?city, (?:state|country)\b/i;
 const PLACE_EXAMPLE = /\be\.g\.?,? \p{Lu}\p{L}+(?: \p{Lu}\p{L}+)*, \p{Lu}{2}\b/u;
 
+const DATE_PARTS: Readonly<Record<string, string>> = {
+  YYYY: '[12][0-9]{3}',
+  YY: '[0-9]{2}',
+  MM: '(0[1-9]|1[0-2])',
+  DD: '(0[1-9]|[12][0-9]|3[01])',
+};
+
+/**
+ * Undefined for dates that begin with the day: weights that begin with the year whatever they are told would be held to a
+ * day 20. With the month first they cannot.
+ */
+function datePattern(form: string): string | undefined {
+  if (form.startsWith('D') || /^YY(?!YY)/.test(form)) return undefined;
+  return `^${form.replaceAll('.', '\\.').replace(/YYYY|YY|MM|DD/g, (part) => DATE_PARTS[part] ?? part)}$`;
+}
+
 /** A currency that is told by something else than its code. */
 const OTHER_CURRENCY =
   /[Ss]ymbol|\b[Ss]ign\b|\b[Nn]ame\b|[Ww]ord|[$€£¥]|\b(?:usd|eur|gbp|cny|jpy|[Dd]ollars?|[Ee]uros?)\b/;
@@ -76,7 +92,7 @@ function patternOf(name: string, description: string): string | undefined {
   const words = wordsOf(name);
   if (words.at(-1) === 'format') return undefined;
   const date = DATE.exec(description)?.[1];
-  if (date !== undefined) return `^${date.replace(/[YMD]/gi, '[0-9]').replaceAll('.', '\\.')}$`;
+  if (date !== undefined) return datePattern(date.toUpperCase());
   if (PLACE.test(description) || PLACE_EXAMPLE.test(description)) return '^[^,]+, [^,]+$';
   return words.at(-1) === 'currency' && !OTHER_CURRENCY.test(description) ? '^[A-Z]{3}$' : undefined;
 }
