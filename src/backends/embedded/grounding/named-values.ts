@@ -54,6 +54,7 @@ export function namedValues(request: string, known: string, choices: readonly st
     (span) => !isInQuotes(span) && !isTold(span) && isValue(span, request),
   );
   const chosen = choices
+    .filter((choice) => choice.length > 1)
     .flatMap((choice) => found(request, wholeText(choice), false))
     .filter((span) => !isInQuotes(span));
   const spans = apart([...numbers, ...names, ...quoted, ...chosen]);
