@@ -88,6 +88,10 @@ describe('the values that are open', () => {
     expect(open(request, [{ from: 'Rome', to: 'Tokyo', date: '2022-05-03' }])).toEqual(['Sydney', '18']);
   });
 
+  it('keep apart names that differ by a number', () => {
+    expect(open('The genes BRCA1 and BRCA2', [{ gene: 'BRCA1' }])).toEqual(['BRCA2']);
+  });
+
   it('keep apart cities that share a word', () => {
     expect(open('The weather in New York and New Jersey', [{ city: 'New York' }])).toEqual(['New Jersey']);
   });

@@ -245,6 +245,8 @@ function holds({ text, numbers, ownNumbers, codes, hasOtherCodes }: Said, value:
   }
   if (hasOtherCodes || codes.includes(initialsOf(value))) return true;
   const words = wordsOf(value.text);
+  const ordinals = words.filter((word) => /^\p{N}/u.test(word));
+  if (ordinals.some((word) => !new RegExp(`(?<!\\d)${word}(?!\\d)`).test(text))) return false;
   const own = words.filter((word) => word.length >= SHORT_WORD && !SHARED_WORDS.has(word));
   const wanted = own.length > 0 ? own : words;
   const held = wanted.filter((word) => text.includes(word.length > 4 ? word.slice(0, -1) : word));
