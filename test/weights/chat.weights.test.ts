@@ -114,9 +114,9 @@ describe.skipIf(!hasWeights).each(ENGINES)('Qwen2.5-Coder-0.5B behind Chat Compl
     expect(first.usage?.completion_tokens).toBeLessThanOrEqual(15);
     const again = await client.chat.completions.create({ model: 'qwen-plus', messages: ask(text), max_tokens: 5 });
     expect(again.usage?.prompt_tokens).toBe(first.usage?.prompt_tokens);
-    // All but its last piece, whose logits are wanted.
+    // All but its last piece, whose logits are wanted; of a llama-server its last token.
     const { prompt_tokens: total = 0, prompt_tokens_details: details } = again.usage ?? {};
-    expect(total - (details?.cached_tokens ?? 0)).toBeGreaterThanOrEqual(2);
+    expect(total - (details?.cached_tokens ?? 0)).toBeGreaterThanOrEqual(1);
     expect(total - (details?.cached_tokens ?? 0)).toBeLessThanOrEqual(5);
   });
 
