@@ -22,6 +22,7 @@ import { type CallShape, callShape, indexed, type ToolFormat, toolFormat } from 
 import type { CallableFunction, CallPlan, Piece } from '../engine-protocol.ts';
 import { endsWithValues, type Holding, holdingOf } from '../grounding/named-values.ts';
 import { Conversation } from '../grounding/supported-values.ts';
+import { type ArgumentsReader, jsonReader, taggedReader } from './arguments-reader.ts';
 import type { Grammar, GrammarState } from './binding.ts';
 import {
   argumentsGrammar,
@@ -32,7 +33,7 @@ import {
   taggedGrammar,
   visibleStart,
 } from './grammars.ts';
-import { JsonPosition } from './json-position.ts';
+import type { JsonPosition } from './json-position.ts';
 import { OptionalArguments } from './optional-arguments.ts';
 
 /** Makes the state of a grammar at its beginning. */
@@ -365,55 +366,6 @@ function goOn(written: string, wanted: string): { readonly read: number; readonl
 
 function isBlank(character: string | undefined): boolean {
   return character !== undefined && /\s/.test(character);
-}
-
-/** Arguments as they are decoded, whatever their spelling, and the JSON text they give. */
-interface ArgumentsReader {
-  push(text: string): ReadArguments;
-  /** What is held back and can be told when a limit cuts them. */
-  cut(): string;
-  readonly position: JsonPosition | undefined;
-}
-
-interface ReadArguments {
-  readonly json: string;
-  readonly isWhole: boolean;
-  /** What stands behind them. */
-  readonly rest: string;
-  /** All of the text belongs to a member that may still be left out. */
-  readonly isHidden: boolean;
-  /** A member has just been left out. */
-  readonly isLeftOut: boolean;
-}
-
-function jsonReader(optional: OptionalArguments | undefined): ArgumentsReader {
-  const position = new JsonPosition();
-  let isFirst = true;
-  return {
-    position,
-    push: (text) => {
-      const visible = isFirst ? text.trimStart() : text;
-      if (visible !== '') isFirst = false;
-      const length = position.push(visible);
-      const json = visible.slice(0, length);
-      const wasHolding = optional?.isHolding === true;
-      const { shown, isLeftOut } = optional?.push(json) ?? { shown: json, isLeftOut: false };
-      const isHidden = wasHolding && optional?.isHolding === true && shown === '' && !isLeftOut;
-      return { json: shown, isWhole: position.isWhole, rest: visible.slice(length), isHidden, isLeftOut };
-    },
-    cut: () => optional?.flush() ?? '',
-  };
-}
-
-function taggedReader(input: TaggedInput): ArgumentsReader {
-  return {
-    position: undefined,
-    push: (text) => {
-      const { json, isComplete, rest } = input.push(text);
-      return { json, isWhole: isComplete, rest, isHidden: false, isLeftOut: false };
-    },
-    cut: () => input.end(true),
-  };
 }
 
 function parsed(text: string): Json {
