@@ -3,7 +3,7 @@
  *
  *     described-values   the form of a value            → the grammar of the arguments
  *     asked-arguments    which optional ones are due    → the grammar of the arguments
- *     one-place          what is two calls, not one     → the grammar of the arguments
+ *     places             which place, and only one      → the grammar of the arguments
  *     supported-values   which were made up             → left out again (`child/optional-arguments.ts`)
  *     named-values       what no call holds yet         → another call (`child/call-decoder.ts`)
  *
@@ -14,16 +14,12 @@ import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding } from '../engine-protocol.ts';
 import { choicesOf, withAskedRequired, withoutAsked } from './asked-arguments.ts';
 import { asDescribed } from './described-values.ts';
-import { withSinglePlaces } from './one-place.ts';
+import { withPlaces } from './places.ts';
 
 /** The parameters that calls for a request are held to. What they allow, `parameters` allows. */
-export function groundedParameters(
-  parameters: JsonSchema,
-  { request, values }: Grounding,
-  isParallel: boolean,
-): JsonSchema {
-  const asked = withAskedRequired(asDescribed(parameters, request), request);
-  return isParallel ? withSinglePlaces(asked, values) : asked;
+export function groundedParameters(parameters: JsonSchema, grounding: Grounding, isParallel: boolean): JsonSchema {
+  const { request } = grounding;
+  return withPlaces(withAskedRequired(asDescribed(parameters, request), request), grounding, isParallel);
 }
 
 /** The names of arguments that may be left out, and that `request` does not speak of. */

@@ -35,6 +35,7 @@ describe('the values that a request names', () => {
   it('are one where the second tells where the first is, and several in a list', () => {
     expect(named('the humidity in Miami, Florida tomorrow')).toEqual(['Miami']);
     expect(named('the humidity in Paris, Rome and Oslo')).toEqual(['Paris', 'Rome', 'Oslo']);
+    expect(named('the humidity in Los Angeles, CA and Chicago, IL')).toEqual(['Los Angeles', 'Chicago']);
     expect(named('the rum of Trinidad and Tobago and Cuba')).toEqual(['Trinidad and Tobago', 'Cuba']);
   });
 });

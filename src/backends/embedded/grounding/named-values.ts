@@ -38,6 +38,7 @@ const NO_NAMES = new Set(
 /** A name behind a number is its unit; a comma makes the second of two names tell where the first one is. */
 const UNIT_BEFORE = /\d\s?$/;
 const BESIDE = /^(?:['’]s)?\s*(?:,|、|,?\s*(?:and|or|&)|和|与|及|或)\s*(?:(?:in|for|from|of|at|to|the|by)\s+)*$/iu;
+const STATE = /^\p{Lu}{2}$/u;
 const AND_BEHIND = /^\s*(?:,|and\b|or\b|&)/iu;
 
 /**
@@ -129,7 +130,7 @@ function areAlike(one: Neighbours | undefined, other: Neighbours | undefined): b
   return isSame('before') || isSame('behind');
 }
 
-/** "Miami, Florida" is one value, "Paris, Rome and Oslo" are three. */
+/** "Miami, Florida" is one value, and so is "Chicago, IL"; "Paris, Rome and Oslo" are three. */
 function joinedPlaces(values: readonly Span[], request: string): readonly Span[] {
   const joined: Span[] = [];
   for (const value of values) {
@@ -139,7 +140,7 @@ function joinedPlaces(values: readonly Span[], request: string): readonly Span[]
       !last.isNumber &&
       !value.isNumber &&
       /^,\s*$/.test(request.slice(last.end, value.start)) &&
-      !AND_BEHIND.test(request.slice(value.end));
+      (STATE.test(value.text) || !AND_BEHIND.test(request.slice(value.end)));
     if (isPlace && last !== undefined) joined[joined.length - 1] = { ...last, end: value.end };
     else joined.push(value);
   }

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { compileArgumentsSchema } from '../constraints/index.ts';
 import { namedValues } from './named-values.ts';
-import { withSinglePlaces } from './one-place.ts';
+import { withPlaces } from './places.ts';
 
 const text = { type: 'string' };
 const parameters = { type: 'object', properties: { region: text, title: text } };
-const heldFor = (request: string) => withSinglePlaces(parameters, namedValues(request, ''));
+const heldFor = (request: string, schema = parameters, isParallel = true) =>
+  withPlaces(schema, { request, values: namedValues(request, '') }, isParallel);
 
 describe('places that are listed', () => {
   it('are not both in one argument that holds a place', () => {
@@ -21,15 +22,26 @@ describe('places that are listed', () => {
 
   it('may tell what they lie in where that is asked for', () => {
     const described = { type: 'object', properties: { city: { type: 'string', pattern: '^[^,]+, [^,]+$' } } };
-    const { properties } = withSinglePlaces(described, namedValues('The weather in Paris and Rome', ''));
+    const { properties } = heldFor('The weather in Paris and Rome', described as never);
     const { not } = (properties as typeof described.properties).city as { not?: { pattern: string } };
     expect('Paris, France').not.toMatch(new RegExp(not?.pattern ?? ''));
     expect('Paris, Rome').toMatch(new RegExp(not?.pattern ?? '$^'));
   });
 
+  it('lie where the request says, where that is to be told', () => {
+    const described = { type: 'object', properties: { city: { type: 'string', pattern: '^[^,]+, [^,]+$' } } };
+    const held = heldFor('Vegan food in Los Angeles, CA', described as never, false);
+    const { not } = (held.properties as typeof described.properties).city as { not?: { pattern: string } };
+    const pattern = new RegExp(not?.pattern ?? '$^');
+    expect('Los Angeles, LA').toMatch(pattern);
+    expect('Los Angeles, CA').not.toMatch(pattern);
+    expect(() => compileArgumentsSchema(held)).not.toThrow();
+  });
+
   it('are none where one name tells of the other, or both are one', () => {
-    expect(heldFor('Christianity in Cairo, Egypt')).toBe(parameters);
-    expect(heldFor('Christianity in Trinidad and Tobago')).toBe(parameters);
-    expect(heldFor('Christianity from 100 and 200')).toBe(parameters);
+    expect(heldFor('Christianity in Cairo, Egypt')).toEqual(parameters);
+    expect(heldFor('Christianity in Trinidad and Tobago')).toEqual(parameters);
+    expect(heldFor('Christianity from 100 and 200')).toEqual(parameters);
+    expect(heldFor('Christianity in Egypt and Turkey', parameters, false)).toEqual(parameters);
   });
 });

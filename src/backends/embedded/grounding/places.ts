@@ -1,0 +1,73 @@
+/**
+ * Places as the request names them. Where several calls may be made, each place of a list is one of its own: "in Egypt and
+ * Turkey" is no region, though small weights copy both into one call. And where a place is to be told with what it lies in,
+ * and the request tells that, it is that: "Los Angeles, CA" is not in LA.
+ */
+import type { Json, JsonSchema } from '../../../core/generation.ts';
+import { isJsonObject } from '../constraints/schema-part.ts';
+import type { Grounding } from '../engine-protocol.ts';
+import { wordsOf } from './words.ts';
+
+/** Arguments that hold one place, by the last word of their names. */
+const PLACES = new Set(
+  'city country county destination district location origin place province region state town'.split(' '),
+);
+
+/** `parameters` whose places are those that the request names as `values`. */
+export function withPlaces(
+  parameters: JsonSchema,
+  { values, request }: Pick<Grounding, 'values' | 'request'>,
+  isParallel: boolean,
+): JsonSchema {
+  const { properties } = parameters;
+  const names = values.filter(({ isNumber }) => !isNumber);
+  const pairs = values.flatMap((value, index) => {
+    const last = values[index - 1];
+    return isParallel && value.isBesideLast && !value.isNumber && last !== undefined
+      ? [[last.text, value.text] as const]
+      : [];
+  });
+  const wholes = names.map(({ start, end }) => request.slice(start, end));
+  if (names.length === 0 || !isJsonObject(properties)) return parameters;
+  const held = Object.entries(properties).map(([name, schema]) => [
+    name,
+    isPlace(name, schema) ? asNamed(schema, pairs, wholes) : schema,
+  ]);
+  return { ...parameters, properties: Object.fromEntries(held) };
+}
+
+function isPlace(name: string, schema: Json): schema is JsonSchema {
+  return (
+    isJsonObject(schema) && schema.type === 'string' && !('not' in schema) && PLACES.has(wordsOf(name).at(-1) ?? '')
+  );
+}
+
+function asNamed(
+  schema: JsonSchema,
+  pairs: readonly (readonly [string, string])[],
+  wholes: readonly string[],
+): JsonSchema {
+  const isWithin = 'pattern' in schema;
+  const patterns = [
+    ...pairs.map(([one, other]) => leadingOn(one, other, isWithin)),
+    ...wholes.flatMap((whole) => (isWithin ? elsewhere(whole) : [])),
+  ];
+  return patterns.length === 0 ? schema : { ...schema, not: { pattern: patterns.join('|') } };
+}
+
+/** What leads on to the other is kept out: a model that may not write the other would only spell it in another way. */
+function leadingOn(one: string, other: string, isWithin: boolean): string {
+  // Of a place with what it lies in the comma is a part.
+  const comma = isWithin ? `, ?${escaped(other)}` : ' ?,';
+  return `${escaped(one)}(${comma}| ?[&/;]|,? (and|or))`;
+}
+
+/** "Los Angeles, " with another letter than in "Los Angeles, CA". */
+function elsewhere(whole: string): readonly string[] {
+  const [, place, letter] = /^([^,]+),\s*(\p{Lu})/u.exec(whole) ?? [];
+  return place === undefined || letter === undefined ? [] : [`${escaped(place)}, [^${letter}]`];
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+}
