@@ -83,7 +83,7 @@ describe('a call that the weights make', () => {
     expect((await chosen([call(WEATHER.name)], BADLY)).choice).toEqual({ kind: 'without-calls' });
   });
 
-  it('is one of another function where that fits very well and the named one does not', async () => {
+  it('is one of another function where that fits well and the named one does not', async () => {
     const tools = [WEATHER, OTHER];
     const byName = (name: string): Fit => (name === OTHER.name ? WELL : BADLY);
     const { choice, measured } = await chosen([call(WEATHER.name)], byName, { tools });

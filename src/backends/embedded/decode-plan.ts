@@ -27,7 +27,8 @@ import type {
   Stage,
   WeightsFacts,
 } from './engine-protocol.ts';
-import { groundedParameters, optionalArguments } from './grounding/index.ts';
+import { optionalArguments } from './grounding/asked-arguments.ts';
+import { groundedParameters } from './grounding/index.ts';
 import { type Conversation, conversationOf, unexpectedPart, withResultsTold, withSystemText } from './messages.ts';
 import { pictureData, withPictures } from './prompt-images.ts';
 import { rawPromptSegments } from './raw-prompt.ts';
@@ -287,14 +288,15 @@ function callPlanOf(
   if (tools.length === 0) return undefined;
   const wanted = toolFormat(spelling);
   const { input } = wanted;
-  const functions = tools.map(
-    (tool): CallableFunction => ({
+  const functions = tools.map((tool): CallableFunction => {
+    const grounded = grounding && groundedParameters(parametersOf(tool), grounding, request.allowsParallelCalls);
+    return {
       name: tool.name,
-      argumentsGrammar: argumentsGrammar(tool, grounding, request.allowsParallelCalls),
-      optional: grounding && optionalArguments(parametersOf(tool), grounding.request),
+      argumentsGrammar: argumentsGrammar(tool, grounded),
+      optional: grounded && optionalArguments(grounded),
       tagged: input === 'json' ? undefined : compileTaggedArguments(parametersOf(tool), input, wanted.after),
-    }),
-  );
+    };
+  });
   // Where one schema says more than tags can hold, all calls are JSON: nothing may be decoded that nobody holds.
   const isHeld = input === 'json' || functions.every(({ tagged }) => tagged !== undefined);
   const format = isHeld ? wanted : toolFormat('hermes');
@@ -309,11 +311,9 @@ function callPlanOf(
 }
 
 /** Names the function in the refusal: a request may bring twenty. */
-function argumentsGrammar(tool: FunctionTool, grounding: Grounding | undefined, isParallel: boolean): string {
-  const parameters = parametersOf(tool);
-  const narrowed = grounding && groundedParameters(parameters, grounding, isParallel);
+function argumentsGrammar(tool: FunctionTool, narrowed: JsonSchema | undefined): string {
   try {
-    return (narrowed && grammarIfHeld(narrowed)) ?? compileArgumentsSchema(parameters).grammar;
+    return (narrowed && grammarIfHeld(narrowed)) ?? compileArgumentsSchema(parametersOf(tool)).grammar;
   } catch (thrown) {
     if (!(thrown instanceof StudioError) || thrown.code !== 'invalid-parameter') throw thrown;
     const message = `The parameters of the function ${tool.name} cannot be used: ${thrown.message}`;

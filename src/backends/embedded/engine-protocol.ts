@@ -35,7 +35,7 @@ export interface CallPlan {
    * `required`: the answer is a call from its first token; `opening` is forced.
    */
   readonly mode: 'auto' | 'required';
-  /** Several calls in one answer are allowed; a required answer then uses the array form. */
+  /** Several calls in one answer are allowed. */
   readonly isParallel: boolean;
   /** The model's own spelling of an opening up to the name, e.g. '```json\n{"name": "'. */
   readonly opening: string;

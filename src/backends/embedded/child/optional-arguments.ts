@@ -7,6 +7,7 @@
  *     shown                    held, and left out        shown
  */
 import type { Json } from '../../../core/generation.ts';
+import { JsonPosition } from './json-position.ts';
 
 /** Longer members are composed, not looked up. */
 const MAX_HELD = 160;
@@ -14,9 +15,7 @@ const MAX_HELD = 160;
 export class OptionalArguments {
   readonly #optional: ReadonlySet<string>;
   readonly #isSupported: (value: Json) => boolean;
-  #depth = 0;
-  #isInString = false;
-  #isEscaped = false;
+  readonly #position = new JsonPosition();
   /** The member under way, with the comma before it; undefined while one passes. */
   #member: string | undefined;
   #hasMembers = false;
@@ -36,17 +35,17 @@ export class OptionalArguments {
     let shown = '';
     let isLeftOut = false;
     for (const character of text) {
-      const isTop = this.#depth === 1 && !this.#isInString;
+      const isTop = this.#isTop;
       if (isTop && (character === ',' || character === '}')) {
         const { text: member, isSupported } = this.#endMember();
         shown += member;
         isLeftOut ||= !isSupported;
       }
-      this.#follow(character);
+      this.#position.push(character);
       if (isTop && character === ',') this.#member = character;
       else if (this.#member === undefined) shown += character;
       else shown += this.#hold(this.#member + character, isTop && character === ':');
-      if (this.#depth === 1 && !isTop && character === '{' && !this.#isInString) this.#member = '';
+      if (!isTop && character === '{' && this.#isTop) this.#member = '';
     }
     return { shown, isLeftOut };
   }
@@ -54,6 +53,11 @@ export class OptionalArguments {
   /** What is held where nothing follows. */
   flush(): string {
     return this.#member === undefined ? '' : this.#show(this.#member);
+  }
+
+  /** Among the members of the arguments themselves. */
+  get #isTop(): boolean {
+    return this.#position.depth === 1 && !this.#position.isInString;
   }
 
   #hold(member: string, isAfterKey: boolean): string {
@@ -77,16 +81,6 @@ export class OptionalArguments {
     if (isSupported) return { text: this.#show(member), isSupported };
     this.#member = undefined;
     return { text: '', isSupported };
-  }
-
-  #follow(character: string): void {
-    if (this.#isEscaped) this.#isEscaped = false;
-    else if (this.#isInString) {
-      if (character === '\\') this.#isEscaped = true;
-      else if (character === '"') this.#isInString = false;
-    } else if (character === '"') this.#isInString = true;
-    else if (character === '{' || character === '[') this.#depth++;
-    else if (character === '}' || character === ']') this.#depth--;
   }
 }
 

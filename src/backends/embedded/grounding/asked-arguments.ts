@@ -6,6 +6,7 @@
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
+import { descriptionOf, quotedIn } from './descriptions.ts';
 import { areAmong, wordsOf } from './words.ts';
 
 /** Words of names that say nothing of the argument. */
@@ -38,11 +39,9 @@ export function withAskedRequired(parameters: JsonSchema, request: string): Json
   return asked.length === 0 ? parameters : { ...parameters, required: [...members.required, ...asked] };
 }
 
-/** The names of arguments that may be left out, and that `request` does not speak of. */
-export function withoutAsked(parameters: JsonSchema, request: string): readonly string[] {
-  const spoken = wordsOf(request);
-  const optional = membersOf(parameters)?.optional ?? [];
-  return optional.filter(([name, schema]) => !isSpokenOf(name, schema, spoken)).map(([name]) => name);
+/** The names of arguments that may be left out, where one may be without a look at the others. */
+export function optionalArguments(parameters: JsonSchema): readonly string[] {
+  return membersOf(parameters)?.optional.map(([name]) => name) ?? [];
 }
 
 interface Members {
@@ -70,8 +69,6 @@ function isObject(schema: Json | undefined): boolean {
   return isJsonObject(schema) && (schema.type === 'object' || 'properties' in schema);
 }
 
-/** What is longer is a manual. */
-const MAX_DESCRIPTION = 1_000;
 /** More of them are a list of the world's towns: one is in nearly every request. */
 const MAX_CHOICES = 64;
 
@@ -83,18 +80,17 @@ export function choicesOf(schema: Json): readonly string[] {
   return choices.filter((choice) => typeof choice === 'string');
 }
 
-const QUOTED = /(?<![\p{L}\p{N}])(?:'([^'\n]{2,30})'|"([^"\n]{2,30})")(?![\p{L}\p{N}])/gu;
 /** What is taken where nothing is given need not be given. */
 const DEFAULT_BEFORE = /\bdefaults?\b(?: value)?(?: is| to| to be|:)?\s*$/i;
 
 /** The texts that a description shows as what the argument may be: two or more in quotes. */
 function examplesIn(schema: Json): readonly string[] {
-  if (!isJsonObject(schema) || schema.type !== 'string' || typeof schema.description !== 'string') return [];
-  const { description } = schema;
-  const quoted = [...description.slice(0, MAX_DESCRIPTION).matchAll(QUOTED)];
+  if (!isJsonObject(schema) || schema.type !== 'string') return [];
+  const description = descriptionOf(schema);
+  const quoted = quotedIn(description).filter(({ text }) => text.length > 1);
   if (quoted.length < 2) return [];
-  const isDefault = (text: string): boolean =>
-    text === schema.default ||
-    quoted.some((match) => match[0].slice(1, -1) === text && DEFAULT_BEFORE.test(description.slice(0, match.index)));
-  return quoted.map((match) => match[0].slice(1, -1)).filter((text) => !isDefault(text));
+  const defaults = quoted
+    .filter(({ start }) => DEFAULT_BEFORE.test(description.slice(0, start)))
+    .map(({ text }) => text);
+  return quoted.map(({ text }) => text).filter((text) => text !== schema.default && !defaults.includes(text));
 }

@@ -72,6 +72,8 @@ describe('the form of a value', () => {
   });
 
   it('is what the schema says where it says more', () => {
+    const short = { type: 'string', maxLength: 1 };
+    expect(described('currency', 'To convert from', short)).toEqual(short);
     const own = { type: 'string', enum: ['a', 'b'] };
     expect(described('depth', "Choices are 'brief' or 'detailed'.", own)).toEqual(own);
     expect(asDescribed({ type: 'object' }, '')).toEqual({ type: 'object' });

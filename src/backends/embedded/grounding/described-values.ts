@@ -12,14 +12,27 @@
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
+import { descriptionOf, quotedIn } from './descriptions.ts';
 import { wordsOf } from './words.ts';
 
 /** Whoever says more of a value by keywords has said what he wants. */
-const NARROWING = ['$ref', 'allOf', 'anyOf', 'const', 'enum', 'format', 'not', 'oneOf', 'pattern'];
+const NARROWING = [
+  '$ref',
+  'allOf',
+  'anyOf',
+  'const',
+  'enum',
+  'format',
+  'maxLength',
+  'minLength',
+  'not',
+  'oneOf',
+  'pattern',
+];
 
 const BOUNDS = ['minimum', 'exclusiveMinimum', 'maximum', 'exclusiveMaximum', 'multipleOf'];
-/** What is longer is a manual, and tells the form at its beginning. */
-const MAX_DESCRIPTION = 1_000;
+/** A place and, behind a comma, what it lies in. */
+export const PLACE_PATTERN = '^[^,]+, [^,]+$';
 
 /** `parameters` as their descriptions narrow them, for a `request`. */
 export function asDescribed(parameters: JsonSchema, request: string): JsonSchema {
@@ -29,14 +42,19 @@ export function asDescribed(parameters: JsonSchema, request: string): JsonSchema
   return { ...parameters, properties: Object.fromEntries(narrowed) };
 }
 
+/** A text of which the schema says nothing more. */
+export function isPlainText(schema: JsonSchema): boolean {
+  return schema.type === 'string' && !NARROWING.some((keyword) => keyword in schema);
+}
+
 function narrow(name: string, schema: Json, request: string): Json {
-  if (!isJsonObject(schema) || NARROWING.some((keyword) => keyword in schema)) return schema;
-  const description = typeof schema.description === 'string' ? schema.description.slice(0, MAX_DESCRIPTION) : '';
+  if (!isJsonObject(schema)) return schema;
+  const description = descriptionOf(schema);
   if (schema.type === 'number') {
-    const isBounded = BOUNDS.some((keyword) => keyword in schema);
-    return !isBounded && isFraction(name, description, request) ? { ...schema, exclusiveMaximum: 1 } : schema;
+    const isPlain = ![...NARROWING, ...BOUNDS].some((keyword) => keyword in schema);
+    return isPlain && isFraction(name, description, request) ? { ...schema, exclusiveMaximum: 1 } : schema;
   }
-  if (schema.type !== 'string') return schema;
+  if (!isPlainText(schema)) return schema;
   const choices = choicesIn(description);
   if (choices.length > 0) return { ...schema, enum: choices };
   const pattern = patternOf(name, description);
@@ -47,8 +65,6 @@ function narrow(name: string, schema: Json, request: string): Json {
 const CLOSED =
   /\b(?:(?:choices|either|one of|options?|(?:possible|valid|supported|allowed) (?:values?|options?|choices))\b[^'"‘“.]{0,30}|(?:can|could|must) be (?:either |one of )?)(?=['"‘“])/i;
 const UNCLOSED = /\be\.g|\bsuch as\b|\betc\b|\bfor example\b|\blike\b|\bformat/i;
-const CHOICE =
-  /(?<![\p{L}\p{N}])(?:'([^'\n]{1,30})'|"([^"\n]{1,30})"|‘([^’\n]{1,30})’|“([^”\n]{1,30})”)(?![\p{L}\p{N}])/gu;
 /** Of a quoted text that stands for others: 'city, state', 'first name'. */
 const PLACEHOLDER =
   /\b(?:address|city|code|country|date|day|email|id|name|number|path|state|string|text|time|title|url|user|year|zip)\b|[<{[]/i;
@@ -58,8 +74,7 @@ function choicesIn(description: string): readonly string[] {
   const start = CLOSED.exec(description)?.index;
   if (start === undefined || UNCLOSED.test(description)) return [];
   const sentence = /^.*?(?:\.\s|$)/s.exec(description.slice(start))?.[0] ?? '';
-  const quoted = [...sentence.matchAll(CHOICE)].map((match) => match.slice(1).find((group) => group !== undefined));
-  const choices = [...new Set(quoted.filter((choice) => choice !== undefined))];
+  const choices = [...new Set(quotedIn(sentence).map(({ text }) => text))];
   return choices.length < 2 || choices.some((choice) => PLACEHOLDER.test(choice)) ? [] : choices;
 }
 
@@ -93,7 +108,7 @@ function patternOf(name: string, description: string): string | undefined {
   if (words.at(-1) === 'format') return undefined;
   const date = DATE.exec(description)?.[1];
   if (date !== undefined) return datePattern(date.toUpperCase());
-  if (PLACE.test(description) || PLACE_EXAMPLE.test(description)) return '^[^,]+, [^,]+$';
+  if (PLACE.test(description) || PLACE_EXAMPLE.test(description)) return PLACE_PATTERN;
   return words.at(-1) === 'currency' && !OTHER_CURRENCY.test(description) ? '^[A-Z]{3}$' : undefined;
 }
 

@@ -12,7 +12,7 @@
 import type { JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding } from '../engine-protocol.ts';
-import { choicesOf, withAskedRequired, withoutAsked } from './asked-arguments.ts';
+import { choicesOf, withAskedRequired } from './asked-arguments.ts';
 import { asDescribed } from './described-values.ts';
 import { withPlaces } from './places.ts';
 
@@ -20,11 +20,6 @@ import { withPlaces } from './places.ts';
 export function groundedParameters(parameters: JsonSchema, grounding: Grounding, isParallel: boolean): JsonSchema {
   const { request } = grounding;
   return withPlaces(withAskedRequired(asDescribed(parameters, request), request), grounding, isParallel);
-}
-
-/** The names of arguments that may be left out, and that `request` does not speak of. */
-export function optionalArguments(parameters: JsonSchema, request: string): readonly string[] {
-  return withoutAsked(asDescribed(parameters, request), request);
 }
 
 /** All texts that some argument is one of. */

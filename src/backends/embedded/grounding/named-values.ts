@@ -4,7 +4,7 @@
  */
 import type { Json } from '../../../core/generation.ts';
 import { digitsIn, isScaled } from './numbers.ts';
-import { wordsOf } from './words.ts';
+import { literalPattern, wordsOf } from './words.ts';
 
 export interface NamedValue {
   readonly text: string;
@@ -88,7 +88,7 @@ function spaced(text: string): string {
 }
 
 function wholeText(text: string): RegExp {
-  return new RegExp(`(?<![\\p{L}\\p{N}])${text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}(?![\\p{L}\\p{N}])`, 'giu');
+  return new RegExp(`(?<![\\p{L}\\p{N}])${literalPattern(text)}(?![\\p{L}\\p{N}])`, 'giu');
 }
 
 /** Sorted; of those that overlap the first one. */

@@ -43,5 +43,7 @@ describe('places that are listed', () => {
     expect(heldFor('Christianity in Trinidad and Tobago')).toEqual(parameters);
     expect(heldFor('Christianity from 100 and 200')).toEqual(parameters);
     expect(heldFor('Christianity in Egypt and Turkey', parameters, false)).toEqual(parameters);
+    const own = { type: 'object', properties: { region: { type: 'string', pattern: '^Egypt and Turkey$' } } };
+    expect(heldFor('Christianity in Egypt and Turkey', own as never)).toEqual(own);
   });
 });

@@ -6,7 +6,8 @@
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding } from '../engine-protocol.ts';
-import { wordsOf } from './words.ts';
+import { isPlainText, PLACE_PATTERN } from './described-values.ts';
+import { literalPattern, wordsOf } from './words.ts';
 
 /** Arguments that hold one place, by the last word of their names. */
 const PLACES = new Set(
@@ -37,9 +38,9 @@ export function withPlaces(
 }
 
 function isPlace(name: string, schema: Json): schema is JsonSchema {
-  return (
-    isJsonObject(schema) && schema.type === 'string' && !('not' in schema) && PLACES.has(wordsOf(name).at(-1) ?? '')
-  );
+  if (!isJsonObject(schema) || !PLACES.has(wordsOf(name).at(-1) ?? '')) return false;
+  const { pattern, ...rest } = schema;
+  return isPlainText(pattern === PLACE_PATTERN ? rest : schema);
 }
 
 function asNamed(
@@ -47,7 +48,7 @@ function asNamed(
   pairs: readonly (readonly [string, string])[],
   wholes: readonly string[],
 ): JsonSchema {
-  const isWithin = 'pattern' in schema;
+  const isWithin = schema.pattern === PLACE_PATTERN;
   const patterns = [
     ...pairs.map(([one, other]) => leadingOn(one, other, isWithin)),
     ...wholes.flatMap((whole) => (isWithin ? elsewhere(whole) : [])),
@@ -58,16 +59,12 @@ function asNamed(
 /** What leads on to the other is kept out: a model that may not write the other would only spell it in another way. */
 function leadingOn(one: string, other: string, isWithin: boolean): string {
   // Of a place with what it lies in the comma is a part.
-  const comma = isWithin ? `, ?${escaped(other)}` : ' ?,';
-  return `${escaped(one)}(${comma}| ?[&/;]|,? (and|or))`;
+  const comma = isWithin ? `, ?${literalPattern(other)}` : ' ?,';
+  return `${literalPattern(one)}(${comma}| ?[&/;]|,? (and|or))`;
 }
 
 /** "Los Angeles, " with another letter than in "Los Angeles, CA". */
 function elsewhere(whole: string): readonly string[] {
   const [, place, letter] = /^([^,]+),\s*(\p{Lu})/u.exec(whole) ?? [];
-  return place === undefined || letter === undefined ? [] : [`${escaped(place)}, [^${letter}]`];
-}
-
-function escaped(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+  return place === undefined || letter === undefined ? [] : [`${literalPattern(place)}, [^${letter}]`];
 }

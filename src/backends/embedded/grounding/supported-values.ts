@@ -6,8 +6,8 @@
  * may follow from it in ways that words do not show, and are taken as given.
  */
 import type { Json } from '../../../core/generation.ts';
-import { numbersIn } from './numbers.ts';
-import { wordsOf } from './words.ts';
+import { type Numbers, numbersIn } from './numbers.ts';
+import { sharedStart, wordsOf } from './words.ts';
 
 /** Longer texts are composed, not looked up. */
 const MAX_TEXT = 40;
@@ -18,7 +18,7 @@ const MAX_ENDING = 3;
 export class Conversation {
   readonly #text: string;
   readonly #words: readonly string[];
-  readonly #numbers: ReturnType<typeof numbersIn>;
+  readonly #numbers: Numbers;
 
   constructor(text: string) {
     this.#text = text;
@@ -44,8 +44,7 @@ export class Conversation {
 
 /** Also where only the stems are alike (`woman`, `women`), or the value is short for a word that was said (`fr`, `french`). */
 function isNear(value: string, said: string): boolean {
+  const shared = sharedStart(value, said);
   const shorter = Math.min(value.length, said.length);
-  let shared = 0;
-  while (shared < shorter && value[shared] === said[shared]) shared++;
   return (shared === value.length && shared > 1) || shared >= Math.max(MIN_SHARED, shorter - MAX_ENDING);
 }

@@ -19,7 +19,8 @@ export function isSameWord(one: string, other: string): boolean {
   return shared >= MIN_STEM && shorter <= MAX_ENDING && longer <= MAX_LONGER_ENDING;
 }
 
-function sharedStart(one: string, other: string): number {
+/** How many characters two texts begin with alike. */
+export function sharedStart(one: string, other: string): number {
   let length = 0;
   while (length < one.length && one[length] === other[length]) length++;
   return length;
@@ -28,4 +29,9 @@ function sharedStart(one: string, other: string): number {
 /** Whether each of `words` is one of `others`. */
 export function areAmong(words: readonly string[], others: readonly string[]): boolean {
   return words.every((word) => others.some((other) => isSameWord(word, other)));
+}
+
+/** A regular expression that is this text and no other. */
+export function literalPattern(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 }
