@@ -2,6 +2,7 @@
  * What a request and the descriptions of functions say of arguments, held where weights were not trained to make calls:
  *
  *     described-values   the form of a value            → the grammar of the arguments
+ *     spoken-items       which items a list may have    → the grammar of the arguments
  *     asked-arguments    which optional ones are due    → the grammar of the arguments
  *     places             which place, and only one      → the grammar of the arguments
  *     supported-values   which were made up             → left out again (`child/optional-arguments.ts`)
@@ -15,11 +16,13 @@ import type { Grounding } from '../engine-protocol.ts';
 import { choicesOf, withAskedRequired } from './asked-arguments.ts';
 import { asDescribed } from './described-values.ts';
 import { withPlaces } from './places.ts';
+import { withSpokenItems } from './spoken-items.ts';
 
 /** The parameters that calls for a request are held to. What they allow, `parameters` allows. */
 export function groundedParameters(parameters: JsonSchema, grounding: Grounding, isParallel: boolean): JsonSchema {
   const { request } = grounding;
-  return withPlaces(withAskedRequired(asDescribed(parameters, request), request), grounding, isParallel);
+  const described = withSpokenItems(asDescribed(parameters, request), request);
+  return withPlaces(withAskedRequired(described, request), grounding, isParallel);
 }
 
 /** All texts that some argument is one of. */

@@ -13,7 +13,7 @@ describe('what stands for a value', () => {
     },
   );
 
-  it.each([80_001, 0, 'Dinner', 'inside', 'brief', '', ['Paris', 'Rome'], [], { town: 'Paris' }])(
+  it.each([80_001, 0, 'Dinner', 'inside', 'Fr-Ench', 'brief', '', ['Paris', 'Rome'], [], { town: 'Paris' }])(
     '%j is not',
     (value) => {
       expect(said.supports(value)).toBe(false);

@@ -38,13 +38,18 @@ export class Conversation {
     const words = wordsOf(text);
     if (words.length === 0) return text !== '';
     if (!/\p{Script=Latin}/u.test(this.#text) || !/^\p{Script=Latin}/u.test(words[0] ?? '')) return true;
-    return words.some((word) => this.#words.some((other) => isNear(word, other)));
+    const isWhole = words.length === 1;
+    return words.some((word) => this.#words.some((other) => isNear(word, other, isWhole)));
   }
 }
 
-/** Also where only the stems are alike (`woman`, `women`), or the value is short for a word that was said (`fr`, `french`). */
-function isNear(value: string, said: string): boolean {
+/**
+ * Also where only the stems are alike (`woman`, `women`), or a value of one word is short for one that was said (`fr`, `french`;
+ * but not the `wi` of `wi-fi` for `with`).
+ */
+function isNear(value: string, said: string, isWhole: boolean): boolean {
   const shared = sharedStart(value, said);
   const shorter = Math.min(value.length, said.length);
-  return (shared === value.length && shared > 1) || shared >= Math.max(MIN_SHARED, shorter - MAX_ENDING);
+  const isShort = isWhole && shared === value.length && shared > 1;
+  return value === said || isShort || shared >= Math.max(MIN_SHARED, shorter - MAX_ENDING);
 }

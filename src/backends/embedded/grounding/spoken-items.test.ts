@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import type { JsonSchema } from '../../../core/generation.ts';
+import { withSpokenItems } from './spoken-items.ts';
+
+const AMENITIES = ['Patio', 'Wi-Fi', 'Happy Hour', 'Disabled Access'];
+const LIST: JsonSchema = { type: 'array', items: { type: 'string', enum: AMENITIES } };
+const PARAMETERS: JsonSchema = { type: 'object', properties: { city: { type: 'string' }, amenities: LIST } };
+
+function itemsFor(request: string, list: JsonSchema = LIST): unknown {
+  const { properties } = withSpokenItems({ type: 'object', properties: { amenities: list } }, request);
+  return (properties as { amenities: { items: { enum: unknown } } }).amenities.items.enum;
+}
+
+describe('items of lists', () => {
+  it('are those that the request speaks of', () => {
+    expect(itemsFor('Find a restaurant with a patio in Boston')).toEqual(['Patio']);
+    expect(itemsFor('A happy hour with wi-fi')).toEqual(['Wi-Fi', 'Happy Hour']);
+    expect(withSpokenItems(PARAMETERS, 'A patio').properties).toHaveProperty('city', { type: 'string' });
+  });
+
+  it('are also those that it says in part, beside one that it says', () => {
+    expect(itemsFor('One with a patio, for disabled people')).toEqual(['Patio', 'Disabled Access']);
+  });
+
+  it('have the numbers that it gives', () => {
+    const list = { type: 'array', items: { type: 'string', enum: ['24 hours', 'Patio', '2 floors'] } };
+    expect(itemsFor('A patio on 2 floors', list)).toEqual(['Patio', '2 floors']);
+  });
+
+  it('are what the weights make of it where none is said', () => {
+    expect(itemsFor('A restaurant for disabled people')).toEqual(AMENITIES);
+    expect(itemsFor('A restaurant in Boston')).toEqual(AMENITIES);
+  });
+
+  it('are all where all may be meant', () => {
+    expect(itemsFor('Any restaurant with a patio, list everything it has')).toEqual(AMENITIES);
+  });
+
+  it('are left to a schema that says more of the list', () => {
+    expect(itemsFor('A patio', { ...LIST, minItems: 2 })).toEqual(AMENITIES);
+    expect(itemsFor('A patio', { ...LIST, contains: { const: 'Wi-Fi' } })).toEqual(AMENITIES);
+  });
+});

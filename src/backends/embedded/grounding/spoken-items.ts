@@ -1,0 +1,36 @@
+/**
+ * Items of a list that are one of several texts: small weights that begin such a list with what was asked for go on with
+ * all there is (`["Patio", "Wi-Fi", "Happy Hour"]` for "a restaurant with a patio"). Where a request says one of the texts, the
+ * list holds those that it speaks of, and no others.
+ */
+import type { Json, JsonSchema } from '../../../core/generation.ts';
+import { isJsonObject } from '../constraints/schema-part.ts';
+import { choicesOf } from './asked-arguments.ts';
+import { Conversation } from './supported-values.ts';
+import { areAmong, wordsOf } from './words.ts';
+
+/** Whoever says more of the list by keywords may need items that nobody speaks of. */
+const NARROWING = ['$ref', 'allOf', 'anyOf', 'const', 'contains', 'enum', 'minItems', 'not', 'oneOf', 'prefixItems'];
+/** Then more may be meant than what is said. */
+const WHOLE = /\b(?:all|any|anything|each|every|everything|whatever)\b/i;
+
+/** `parameters` with the items of lists that `request` speaks of: whatever it allows, the schema itself allows. */
+export function withSpokenItems(parameters: JsonSchema, request: string): JsonSchema {
+  const { properties } = parameters;
+  if (!isJsonObject(properties) || WHOLE.test(request)) return parameters;
+  const spoken = wordsOf(request);
+  const conversation = new Conversation(request);
+  const narrow = (schema: Json): Json => {
+    if (!isJsonObject(schema) || schema.type !== 'array' || !isJsonObject(schema.items)) return schema;
+    if (NARROWING.some((keyword) => keyword in schema)) return schema;
+    const choices = choicesOf(schema);
+    const isSaid = (choice: string): boolean => areAmong(wordsOf(choice), spoken);
+    if (!choices.some(isSaid)) return schema;
+    const hasNumbersOf = (choice: string): boolean =>
+      wordsOf(choice).every((word) => !/^\p{N}/u.test(word) || spoken.includes(word));
+    const kept = choices.filter((choice) => conversation.supports(choice) && hasNumbersOf(choice));
+    return kept.length === choices.length ? schema : { ...schema, items: { ...schema.items, enum: kept } };
+  };
+  const narrowed = Object.entries(properties).map(([name, schema]) => [name, narrow(schema)] as const);
+  return { ...parameters, properties: Object.fromEntries(narrowed) };
+}
