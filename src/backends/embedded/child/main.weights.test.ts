@@ -17,16 +17,19 @@ interface EngineUnderTest {
   readonly name: string;
   readonly options: EngineOptions;
   readonly skipReason: string | undefined;
+  /** How much the log probabilities of a warm prompt may differ from those of a cold one. */
+  readonly warmDifference: number;
 }
 
 const noWeights = WEIGHTS === undefined ? 'ATELIER_TEST_WEIGHTS names no weights file' : undefined;
 const noServer = LLAMA_SERVER === undefined ? 'ATELIER_TEST_LLAMA_SERVER names no llama-server' : undefined;
 const ENGINES: readonly EngineUnderTest[] = [
-  { name: 'the engine child', options: OPTIONS, skipReason: noWeights },
+  { name: 'the engine child', options: OPTIONS, skipReason: noWeights, warmDifference: 0 },
   {
     name: 'the child with a llama-server',
     options: { ...OPTIONS, llamaServer: { binary: LLAMA_SERVER ?? '' } },
     skipReason: noWeights ?? noServer,
+    warmDifference: 0.1,
   },
 ].map((engine) => ({
   ...engine,
@@ -76,7 +79,7 @@ const LONG = `Here is a list. ${Array.from({ length: 30 }, (_, i) => `Item ${i} 
 /** A busy machine takes its time; what is tested does not depend on it. */
 const TIMEOUT = { timeout: 120_000 };
 
-describe.each(ENGINES)('$name', TIMEOUT, ({ options, skipReason }) => {
+describe.each(ENGINES)('$name', TIMEOUT, ({ options, skipReason, warmDifference }) => {
   if (skipReason !== undefined) return void it.skip(skipReason, () => {});
   let engine: ForkedEngine;
   beforeAll(async () => {
@@ -123,8 +126,11 @@ describe.each(ENGINES)('$name', TIMEOUT, ({ options, skipReason }) => {
     for (let i = 0; i < 2; i++) {
       const warm = await engine.run(asks('Name the cheapest item.'));
       expect(warm.accepted?.cachedTokens).toBeGreaterThan(200);
-      expect(logprobsOf(warm)).toEqual(logprobsOf(cold));
       expect(only(warm).text).toBe(only(cold).text);
+      const differences = logprobsOf(warm).map(({ logprob }, i) =>
+        Math.abs(logprob - (logprobsOf(cold)[i]?.logprob ?? 1)),
+      );
+      expect(Math.max(...differences)).toBeLessThanOrEqual(warmDifference);
     }
   });
 

@@ -12,11 +12,19 @@ export interface ServerSetting {
   readonly slotFolder: string;
 }
 
+/** From so many prompt tokens on llama.cpp computes their attention in a way that is 1.7 times as fast. */
+const LONG_PIECE = 64;
+/** Rows that are multiplied together. */
+const ROWS = 4;
+
 /**
- * Prompt tokens that are computed at once. Everybody's next token waits for them, so they are few; from 64 on llama.cpp
- * computes attention in another way, with other rounding, and a prompt that is half warm would be answered otherwise.
+ * Tokens that are computed at once. Everybody's next token waits for them, so they are few; but those of a prompt are never less
+ * than a long piece, though each stream takes one of them and one goes with the streams. A piece may begin anywhere, so a
+ * warm prompt rounds differently from a cold one (docs/decisions/0021).
  */
-export const BATCH_TOKENS = 63;
+function batchTokens(slots: number): number {
+  return Math.ceil((LONG_PIECE + slots + 1) / ROWS) * ROWS;
+}
 
 /** llama.cpp keeps a cell or two of each slot for itself and rounds contexts; what was promised is to fit. */
 const SPARE_TOKENS = 256;
@@ -33,6 +41,7 @@ export function serverArguments(setting: ServerSetting, help: string): string[] 
   if (missing.length > 0) throw new Error(`this llama-server is too old: it does not know ${missing.join(', ')}`);
   if (setting.projectorFile !== undefined && !knows.has('--mmproj'))
     throw new Error('this llama-server cannot see: it does not know --mmproj');
+  const batch = String(batchTokens(setting.slots));
   const wanted: readonly Argument[] = [
     ['--model', setting.weightsFile],
     ...(setting.projectorFile === undefined ? [] : ([['--mmproj', setting.projectorFile]] as const)),
@@ -41,8 +50,8 @@ export function serverArguments(setting: ServerSetting, help: string): string[] 
     ['--parallel', String(setting.slots)],
     ['--ctx-size', String((setting.contextTokens + SPARE_TOKENS) * setting.slots)],
     ['--threads', String(setting.threads)],
-    ['--batch-size', String(BATCH_TOKENS)],
-    ['--ubatch-size', String(BATCH_TOKENS)],
+    ['--batch-size', batch],
+    ['--ubatch-size', batch],
     ['--slot-save-path', setting.slotFolder],
     // Ours are the slots, and who may find what in them. Its cache in memory would find what another caller left.
     ['--cache-ram', '0'],

@@ -113,6 +113,18 @@ describe('the command line', () => {
     expect(words.slice(words.indexOf('--ctx-size')).slice(0, 2)).toEqual(['--ctx-size', '2512']);
   });
 
+  it('reads prompts in long pieces, however many stream beside them', () => {
+    const batchFor = (slots: number): number => {
+      const words = serverArguments({ ...setting, slots }, `${needed} --batch-size --ubatch-size`);
+      expect(words[words.indexOf('--ubatch-size') + 1]).toBe(words[words.indexOf('--batch-size') + 1]);
+      return Number(words[words.indexOf('--batch-size') + 1]);
+    };
+    for (const slots of [1, 4, 16]) {
+      expect(batchFor(slots) - slots).toBeGreaterThan(64);
+      expect(batchFor(slots) - slots).toBeLessThan(72);
+    }
+  });
+
   it('is refused to a server that is too old, or that would have to see and cannot', () => {
     expect(() => serverArguments(setting, '--model --host')).toThrow(/too old: it does not know --port, --parallel/);
     expect(() => serverArguments({ ...setting, projectorFile: 'p.gguf' }, needed)).toThrow(/cannot see/);
