@@ -15,7 +15,10 @@ describe('items of lists', () => {
   it('are those that the request speaks of', () => {
     expect(itemsFor('Find a restaurant with a patio in Boston')).toEqual(['Patio']);
     expect(itemsFor('A happy hour with wi-fi')).toEqual(['Wi-Fi', 'Happy Hour']);
-    expect(withSpokenItems(PARAMETERS, 'A patio').properties).toHaveProperty('city', { type: 'string' });
+    expect(withSpokenItems(PARAMETERS, 'A patio').properties).toEqual({
+      city: { type: 'string' },
+      amenities: { type: 'array', items: { type: 'string', enum: ['Patio'] }, uniqueItems: true },
+    });
   });
 
   it('are also those that it says in part, beside one that it says', () => {

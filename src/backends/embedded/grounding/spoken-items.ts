@@ -1,7 +1,7 @@
 /**
  * Items of a list that are one of several texts: small weights that begin such a list with what was asked for go on with
  * all there is (`["Patio", "Wi-Fi", "Happy Hour"]` for "a restaurant with a patio"). Where a request says one of the texts, the
- * list holds those that it speaks of, and no others.
+ * list holds those that it speaks of, each once, and no others: with fewer texts to choose from the same weights say them over and over.
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
@@ -13,6 +13,9 @@ import { areAmong, wordsOf } from './words.ts';
 const NARROWING = ['$ref', 'allOf', 'anyOf', 'const', 'contains', 'enum', 'minItems', 'not', 'oneOf', 'prefixItems'];
 /** Then more may be meant than what is said. */
 const WHOLE = /\b(?:all|any|anything|each|every|everything|whatever)\b/i;
+
+/** More cannot be kept apart by every grammar. */
+const MAX_KEPT = 20;
 
 /** `parameters` with the items of lists that `request` speaks of: whatever it allows, the schema itself allows. */
 export function withSpokenItems(parameters: JsonSchema, request: string): JsonSchema {
@@ -29,7 +32,8 @@ export function withSpokenItems(parameters: JsonSchema, request: string): JsonSc
     const hasNumbersOf = (choice: string): boolean =>
       wordsOf(choice).every((word) => !/^\p{N}/u.test(word) || spoken.includes(word));
     const kept = choices.filter((choice) => conversation.supports(choice) && hasNumbersOf(choice));
-    return kept.length === choices.length ? schema : { ...schema, items: { ...schema.items, enum: kept } };
+    if (kept.length > MAX_KEPT) return schema;
+    return { ...schema, items: { ...schema.items, enum: kept }, uniqueItems: true };
   };
   const narrowed = Object.entries(properties).map(([name, schema]) => [name, narrow(schema)] as const);
   return { ...parameters, properties: Object.fromEntries(narrowed) };
