@@ -4,7 +4,7 @@ import { decidedPlanOf } from './call-decision.ts';
 import { decodePlanOf } from './decode-plan.ts';
 import type { Job, JobMessage } from './engine-client.ts';
 import type { DecodePlan, Piece } from './engine-protocol.ts';
-import type { Fit } from './fit-check.ts';
+import type { Fit, FitQuestion } from './fit-check.ts';
 import { Mailbox } from './mailbox.ts';
 import { ask, planInputOf, WEATHER } from './testing/harness.ts';
 
@@ -41,6 +41,8 @@ interface Seen {
   readonly plans: readonly DecodePlan[];
   /** The functions whose fit was measured. */
   readonly measured: readonly string[];
+  /** How likely calls of them are told to have been. */
+  readonly chances: readonly (number | undefined)[];
 }
 
 /** What is chosen where the jobs say this, one after the other, and a function fits so well. */
@@ -53,6 +55,7 @@ async function chosen(
   const input = planInputOf(ask('Is it cold?', { tools: [WEATHER], ...request }));
   const plans: DecodePlan[] = [];
   const measured: string[] = [];
+  const chances: (number | undefined)[] = [];
   const start = (plan: DecodePlan): Job => {
     const piece = said[plans.length];
     plans.push(plan);
@@ -60,8 +63,9 @@ async function chosen(
     return jobSaying(piece);
   };
   const fitCheck = {
-    fitOf: async (name: string) => {
+    fitOf: async ({ name, callChance }: FitQuestion) => {
       measured.push(name);
+      chances.push(callChance);
       return typeof measuredFit === 'function' ? measuredFit(name) : measuredFit;
     },
   };
@@ -70,42 +74,40 @@ async function chosen(
     choice: await chooseCall(decodePlanOf(input), { input, weightsName, fitCheck, start, signal }),
     plans,
     measured,
+    chances,
   };
 }
 
-const WELL: Fit = { name: 0.9, whole: 0.9, near: 0.9 };
-const PARTLY: Fit = { name: 0.6, whole: 0.6, near: 0.6 };
-const BADLY: Fit = { name: 0.1, whole: 0.1, near: 0.1 };
+const WELL: Fit = { evidence: 1.8, isDue: true };
+const ENOUGH: Fit = { evidence: 1.2, isDue: true };
+const BADLY: Fit = { evidence: 0.4, isDue: false };
 
 describe('a call that the weights make', () => {
   it('stands where its function fits, and goes where it does not', async () => {
-    expect((await chosen([call(WEATHER.name)], PARTLY)).choice).toMatchObject({ kind: 'call', name: WEATHER.name });
+    const { choice, chances } = await chosen([call(WEATHER.name, 0.5)], ENOUGH);
+    expect(choice).toMatchObject({ kind: 'call', name: WEATHER.name });
+    expect(chances).toEqual([0.5]);
     expect((await chosen([call(WEATHER.name)], BADLY)).choice).toEqual({ kind: 'without-calls' });
   });
 
-  it('is one of another function where that fits well and the named one does not', async () => {
-    const tools = [WEATHER, OTHER];
-    const byName = (name: string): Fit => (name === OTHER.name ? WELL : BADLY);
-    const { choice, measured } = await chosen([call(WEATHER.name)], byName, { tools });
+  it('is one of another function where that fits and the named one does not: of the one that fits best', async () => {
+    const third = { ...WEATHER, name: 'get_date' };
+    const tools = [WEATHER, third, OTHER];
+    const byName = (name: string): Fit => (name === OTHER.name ? WELL : name === third.name ? ENOUGH : BADLY);
+    const { choice, measured, chances } = await chosen([call(WEATHER.name, 0.75)], byName, { tools });
     expect(choice).toMatchObject({ kind: 'call', name: OTHER.name });
-    expect(measured).toEqual([WEATHER.name, OTHER.name]);
+    expect(measured).toEqual([WEATHER.name, third.name, OTHER.name]);
+    expect(chances).toEqual([0.75, 0.75, 0.75]);
     const plan = decodePlanOf(planInputOf(ask('Is it cold?', { tools })));
     const decided = choice?.kind === 'call' ? decidedPlanOf(plan, choice) : undefined;
     expect(decided?.stages[0]?.calls).toMatchObject({ mode: 'required', functions: [{ name: OTHER.name }] });
-    const partly = (name: string): Fit => (name === OTHER.name ? PARTLY : BADLY);
-    expect((await chosen([call(WEATHER.name)], partly, { tools })).choice).toEqual({ kind: 'without-calls' });
+    expect((await chosen([call(WEATHER.name)], BADLY, { tools })).choice).toEqual({ kind: 'without-calls' });
   });
 
   it('is none of many others, which nobody looks at', async () => {
     const tools = [WEATHER, ...Array.from({ length: 4 }, (_, index) => ({ ...OTHER, name: `other_${index}` }))];
     const byName = (name: string): Fit => (name === WEATHER.name ? BADLY : WELL);
     expect((await chosen([call(WEATHER.name)], byName, { tools })).choice).toEqual({ kind: 'without-calls' });
-  });
-
-  it('needs a function that fits well where they were not sure', async () => {
-    expect((await chosen([call(WEATHER.name, 0.5)], PARTLY)).choice).toEqual({ kind: 'without-calls' });
-    expect((await chosen([call(WEATHER.name, 0.5)], WELL)).choice).toMatchObject({ kind: 'call' });
-    expect((await chosen([{ type: 'call-start', name: WEATHER.name }], PARTLY)).choice).toMatchObject({ kind: 'call' });
   });
 
   it('stands where nobody can tell how it fits', async () => {
@@ -117,18 +119,17 @@ describe('a call that the weights make', () => {
 });
 
 describe('an answer in text', () => {
-  it('becomes a call where they were near to one and the function fits very well', async () => {
-    const { choice, plans, measured } = await chosen([text('It', 0.2)], WELL);
+  it('becomes a call where they were near to one and the function fits all the same', async () => {
+    const { choice, plans, measured, chances } = await chosen([text('It', 0.2)], ENOUGH);
     expect(choice).toMatchObject({ kind: 'call', name: WEATHER.name, accepted });
     expect(plans).toHaveLength(1);
     expect(measured).toEqual([WEATHER.name]);
+    expect(chances[0]).toBeCloseTo(0.2);
   });
 
-  it('stands where the function fits no more than partly', async () => {
-    expect((await chosen([text('It', 0.2)], PARTLY)).choice).toMatchObject({ kind: 'text' });
+  it('stands where the function does not fit', async () => {
+    expect((await chosen([text('It', 0.2)], BADLY)).choice).toMatchObject({ kind: 'text' });
     expect((await chosen([text('It', 0.2)], undefined)).choice).toMatchObject({ kind: 'text' });
-    // As near to a greeting as to the request.
-    expect((await chosen([text('Hi', 0.2)], { ...WELL, near: 0.3 })).choice).toMatchObject({ kind: 'text' });
   });
 
   it('stands without a look at any function where no call was near', async () => {
@@ -141,10 +142,12 @@ describe('an answer in text', () => {
   it('may be a call of a function that nobody has: it is then asked which of the declared ones it would be', async () => {
     const undeclared = text('```json\n{"name": "no_such"', 0);
     const opened = { ...undeclared, logprobs: [{ token: '```', bytes: [], logprob: -0.1, top: [] }] } as Piece;
-    const { choice, plans, measured } = await chosen([opened, call(OTHER.name)], WELL, { tools: [WEATHER, OTHER] });
-    expect(choice).toMatchObject({ kind: 'call', name: OTHER.name });
-    expect(measured).toEqual([OTHER.name]);
-    expect(plans[1]).toMatchObject({
+    const seen = await chosen([opened, call(OTHER.name)], ENOUGH, { tools: [WEATHER, OTHER] });
+    expect(seen.choice).toMatchObject({ kind: 'call', name: OTHER.name });
+    expect(seen.measured).toEqual([OTHER.name]);
+    // That it opened as calls do speaks for none.
+    expect(seen.chances).toEqual([0.5]);
+    expect(seen.plans[1]).toMatchObject({
       sampling: { temperature: 0 },
       stages: [{ calls: { mode: 'required' }, maxTokens: 32 }],
     });

@@ -2,17 +2,16 @@
  * Whether an answer opens with a call, for weights that were not trained to decide it: what they begin with at temperature
  * 0 (`call-decision.ts`), weighed against how well the function fits the request (`fit-check.ts`).
  *
- *     they call      and the function fits, well if unsurely       → that call
- *                    and it does not, but another fits well        → a call of that
+ *     they call      and the function fits                         → that call
+ *                    and it does not, but another does             → a call of that
  *                    and none does                                 → an answer made without functions
  *     they answer    and were not near to calling                  → that answer
- *                    and were, and the function fits very well     → a call of it
+ *                    and were, and the function fits all the same  → a call of it
  *
  * The jobs run one after the other, so that one place in the queue is enough.
  */
 import { functionTools } from '../../core/generation.ts';
 import {
-  type AcceptedMessage,
   answeredCallsOf,
   type ClearDecision,
   type Decision,
@@ -23,7 +22,7 @@ import {
 import type { PlanInput } from './decode-plan.ts';
 import type { Job } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
-import { type FitBounds, type FitCheck, fitBoundsOf, isFit, isFitInstead, isVeryFit } from './fit-check.ts';
+import { type Fit, type FitCheck, isMeasured, isNearCall } from './fit-check.ts';
 
 export type CallChoice =
   | ClearDecision
@@ -32,6 +31,7 @@ export type CallChoice =
   | { readonly kind: 'without-calls' };
 
 type CallDecision = Extract<Decision, { kind: 'call' }>;
+type TextDecision = Extract<Decision, { kind: 'text' }>;
 
 export interface Chooser {
   readonly input: PlanInput;
@@ -45,8 +45,8 @@ export interface Chooser {
 export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<CallChoice | undefined> {
   const { input, start, signal } = chooser;
   const answered = answeredCallsOf(input.request.turns);
-  const bounds = fitBoundsOf(input, chooser.weightsName);
-  const decisionPlan = decisionPlanOf(plan, input.spelling, answered, bounds !== undefined);
+  const isAsked = isMeasured(input, chooser.weightsName);
+  const decisionPlan = decisionPlanOf(plan, input.spelling, answered, isAsked);
   if (!decisionPlan || signal.aborted) return undefined;
   const decision = await decisionOf(start(decisionPlan), answered, plan.logprobs);
   if (!decision || signal.aborted) return undefined;
@@ -54,57 +54,56 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
     case 'repeat':
       return { kind: 'without-calls' };
     case 'call':
-      if (!bounds || (await fits(decision, bounds, chooser))) return decision;
-      return (await otherCall(decision, bounds, chooser)) ?? { kind: 'without-calls' };
-    case 'text': {
-      const isNear = bounds?.uncalled !== undefined && (decision.callChance ?? 0) >= bounds.uncalled.chance;
-      return isNear ? ((await missedCall(plan, decision.accepted, bounds, chooser)) ?? decision) : decision;
-    }
+      return isAsked ? ((await dueCall(decision, chooser)) ?? { kind: 'without-calls' }) : decision;
+    case 'text':
+      if (!isAsked || !isNearCall(decision.callChance)) return decision;
+      return (await missedCall(plan, decision, chooser)) ?? decision;
     default:
       return decision;
   }
 }
 
-/** An engine that tells no probabilities cannot be asked, and a call it decided on stands. */
-async function fits(
-  { name, callChance }: CallDecision,
-  bounds: FitBounds,
-  { fitCheck, input, start, signal }: Chooser,
-): Promise<boolean> {
-  const fit = await fitCheck.fitOf(name, input, start, signal);
-  return fit === undefined || isFit(fit, bounds, callChance);
-}
-
 /** Looked at in place of one that does not fit; each costs what a look at that one cost. */
 const MAX_OTHERS = 3;
 
-/** A call of the function that fits best, where it fits well and the one that was named does not. */
-async function otherCall(
-  decision: CallDecision,
-  bounds: FitBounds,
-  { fitCheck, input, start, signal }: Chooser,
-): Promise<CallDecision | undefined> {
-  const others = functionTools(input.request).filter(({ name }) => name !== decision.name);
+/** The call that was made, where its function fits, or else one of the function that fits best, where one does. */
+async function dueCall(decision: CallDecision, chooser: Chooser): Promise<CallDecision | undefined> {
+  const fitOf = (name: string): Promise<Fit | undefined> => fitFor(name, decision.callChance, chooser);
+  const named = await fitOf(decision.name);
+  // An engine that tells no probabilities cannot be asked, and a call it decided on stands.
+  if (named === undefined || named.isDue) return decision;
+  const others = functionTools(chooser.input.request).filter(({ name }) => name !== decision.name);
   if (others.length > MAX_OTHERS) return undefined;
-  let best: { readonly name: string; readonly share: number } | undefined;
+  let best: { readonly name: string; readonly evidence: number } | undefined;
   for (const { name } of others) {
-    const fit = await fitCheck.fitOf(name, input, start, signal);
-    if (signal.aborted) return undefined;
-    if (fit && isFitInstead(fit, bounds) && fit.name > (best?.share ?? 0)) best = { name, share: fit.name };
+    const fit = await fitOf(name);
+    if (fit?.isDue && fit.evidence > (best?.evidence ?? Number.NEGATIVE_INFINITY))
+      best = { name, evidence: fit.evidence };
   }
   return best && { ...decision, name: best.name, isOnly: true };
 }
 
-/** The call that the weights did not make although all speaks for it. */
+/** An answer in text speaks for no call, however it opens: a code block opens as some calls do. */
+const MOST_IN_TEXT = 0.5;
+
+/** The call that the weights did not make although all else speaks for it. */
 async function missedCall(
   plan: DecodePlan,
-  accepted: AcceptedMessage,
-  bounds: FitBounds,
-  { fitCheck, input, start, signal }: Chooser,
+  { accepted, callChance }: TextDecision,
+  chooser: Chooser,
 ): Promise<ClearDecision | undefined> {
+  const { input, start, signal } = chooser;
   const [only, ...others] = functionTools(input.request);
   const named = others.length === 0 ? only : await decisionOf(start(namingPlanOf(plan)), []);
   if (named === undefined || !('name' in named) || signal.aborted) return undefined;
-  const fit = await fitCheck.fitOf(named.name, input, start, signal);
-  return fit !== undefined && isVeryFit(fit, bounds) ? { kind: 'call', name: named.name, accepted } : undefined;
+  const fit = await fitFor(named.name, Math.min(callChance ?? 0, MOST_IN_TEXT), chooser);
+  return fit?.isDue ? { kind: 'call', name: named.name, accepted } : undefined;
+}
+
+function fitFor(
+  name: string,
+  callChance: number | undefined,
+  { fitCheck, input, start, signal }: Chooser,
+): Promise<Fit | undefined> {
+  return fitCheck.fitOf({ name, callChance, input, start, signal });
 }

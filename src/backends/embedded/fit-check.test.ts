@@ -2,15 +2,11 @@ import { describe, expect, it } from 'vitest';
 import type { GenerationRequest, Turn } from '../../core/generation.ts';
 import type { Job, JobMessage } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
-import { type FitBounds, FitCheck, fitBoundsOf, isFit, isVeryFit } from './fit-check.ts';
+import { FitCheck, isMeasured, isNearCall } from './fit-check.ts';
 import { Mailbox } from './mailbox.ts';
 import { ask, collect, contextOf, fakeBackend, planInputOf, WEATHER } from './testing/harness.ts';
 
 const CODER = 'qwen2.5-coder-0.5b-instruct';
-
-function boundsOf(request: GenerationRequest, name = CODER): FitBounds | undefined {
-  return fitBoundsOf(planInputOf(request), name);
-}
 
 const asked = (overrides: Parameters<typeof ask>[1] = {}) => ask('Is it cold?', { tools: [WEATHER], ...overrides });
 const user = (text: string): Turn => ({ role: 'user', parts: [{ type: 'text', text }] });
@@ -25,108 +21,113 @@ const CALL: Turn = {
   parts: [{ type: 'tool-call', callId: 'c', name: WEATHER.name, inputText: '{}', executedBy: 'client' }],
 };
 
-describe('whether a function fits', () => {
+describe('whether a call is due', () => {
+  const isMeasuredFor = (request: GenerationRequest, name = CODER): boolean => isMeasured(planInputOf(request), name);
+
   it('is asked of weights whose bias was measured, at the first step of a plain request', () => {
-    expect(boundsOf(asked())?.called.whole).toBeGreaterThan(0);
-    expect(boundsOf(asked(), 'some-other-7b')).toBeUndefined();
-    expect(boundsOf(asked({ turns: [user('a'), CALL, user('b')] }))).toBeUndefined();
-    expect(boundsOf(asked({ turns: [user('a'), { role: 'assistant', parts: [] }, user('b')] }))).toBeUndefined();
+    expect(isMeasuredFor(asked())).toBe(true);
+    expect(isMeasuredFor(asked(), 'some-other-7b')).toBe(false);
+    expect(isMeasuredFor(asked({ turns: [user('a'), CALL, user('b')] }))).toBe(false);
+    expect(isMeasuredFor(asked({ turns: [user('a'), { role: 'assistant', parts: [] }, user('b')] }))).toBe(false);
     const many = Array.from({ length: 13 }, (_, index) => ({ ...WEATHER, name: `f${index}` }));
-    expect(boundsOf(asked({ tools: many }))).toBeUndefined();
+    expect(isMeasuredFor(asked({ tools: many }))).toBe(false);
   });
 
   it('is not asked of weights that were trained on the spelling', () => {
     const chatTemplate = "{{ '<tool_call>' }}{% for m in messages %}{{ m.content }}{% endfor %}";
     const input = planInputOf(asked(), { chatTemplate, spelling: 'hermes' });
-    expect(fitBoundsOf(input, CODER)).toBeUndefined();
+    expect(isMeasured(input, CODER)).toBe(false);
+  });
+
+  it('is asked of an answer in text that was near to a call', () => {
+    expect([0.02, 0.1, 0.9, undefined].map(isNearCall)).toEqual([false, true, true, false]);
   });
 });
 
 describe('how well a function fits', () => {
-  /** A job that says tokens with these log probabilities, and ends. The first is the name. */
-  const saying =
-    (...logprobs: readonly number[]) =>
-    (): Job =>
-      jobOf(
-        { type: 'accepted', jobId: 'j', promptTokens: 1, cachedTokens: 0 },
-        ...logprobs.map((logprob, index): JobMessage => {
-          const token = index === 0 ? ` ${WEATHER.name}:` : ' x';
-          return {
-            type: 'step-item',
-            item: {
-              jobId: 'j',
-              choice: 0,
-              counts: { output: index + 1, reasoning: 0 },
-              pieces: [{ type: 'text', text: token, logprobs: [{ token, bytes: [], logprob, top: [] }] }],
-            },
-          };
-        }),
-        {
-          type: 'choice-end',
-          jobId: 'j',
-          choice: 0,
-          reason: 'stop',
-          counts: { output: logprobs.length, reasoning: 0 },
-        },
-      );
-  /** The jobs: behind the request, and behind the other requests; the last is repeated. */
-  const look = async (jobs: (() => Job)[], request = asked(), check = new FitCheck(), name = WEATHER.name) => {
+  /** What is made behind a prompt, and how surprising it is. */
+  interface Surprises {
+    /** Of the function's name, behind the request, and behind each of the others. */
+    readonly name?: readonly [here: number, greeting: number, poem: number];
+    /** Of the request, behind the function and behind none. */
+    readonly request?: readonly [here: number, none: number];
+  }
+
+  function surpriseIn(prompt: string, { name = [1, 10, 10], request = [5, 10] }: Surprises): number {
+    if (prompt.endsWith('Request:')) return prompt.includes('none: Answers by itself.') ? request[1] : request[0];
+    return prompt.includes('Hello, how are you?') ? name[1] : prompt.includes('poem') ? name[2] : name[0];
+  }
+
+  /** A job that says its text in two tokens, and ends. */
+  const saying = (surprise: number): Job =>
+    jobOf(
+      { type: 'accepted', jobId: 'j', promptTokens: 1, cachedTokens: 0 },
+      ...[surprise / 4, (surprise * 3) / 4].map((part, index): JobMessage => {
+        const logprobs = [{ token: 'x', bytes: [], logprob: -part, top: [] }];
+        const counts = { output: index + 1, reasoning: 0 };
+        return {
+          type: 'step-item',
+          item: { jobId: 'j', choice: 0, counts, pieces: [{ type: 'text', text: 'x', logprobs }] },
+        };
+      }),
+      { type: 'choice-end', jobId: 'j', choice: 0, reason: 'stop', counts: { output: 2, reasoning: 0 } },
+    );
+
+  interface Look {
+    readonly request?: GenerationRequest;
+    readonly check?: FitCheck;
+    readonly name?: string;
+    readonly callChance?: number | undefined;
+    readonly jobFor?: (prompt: string) => Job;
+  }
+
+  const look = async (surprises: Surprises, options: Look = {}) => {
+    const { request = asked(), check = new FitCheck(), name = WEATHER.name, callChance = 0.5 } = options;
     const plans: DecodePlan[] = [];
+    const promptOf = ({ prompt }: DecodePlan): string => prompt.map(({ text }) => text).join('');
     const start = (plan: DecodePlan): Job => {
       plans.push(plan);
-      return (jobs.length > 1 ? jobs.shift() : jobs[0])?.() ?? jobOf();
+      return (options.jobFor ?? ((prompt) => saying(surpriseIn(prompt, surprises))))(promptOf(plan));
     };
-    const fit = await check.fitOf(name, planInputOf(request), start, new AbortController().signal);
-    return { fit, plans, texts: plans.map(({ prompt }) => prompt.map(({ text }) => text).join('')) };
+    const { signal } = new AbortController();
+    const fit = await check.fitOf({ name, callChance, input: planInputOf(request), start, signal });
+    return { fit, plans, prompts: plans.map(promptOf) };
   };
 
-  it('is the share of the surprise that the request takes away, of the name and of all that is told', async () => {
-    const halves = (await look([saying(-1, -15), saying(-4, -16)])).fit;
-    expect(halves?.name).toBeCloseTo(0.75);
-    expect(halves?.whole).toBeCloseTo(0.2);
-    expect((await look([saying(-20, -1), saying(-20, -1)])).fit).toEqual({ name: 0, whole: 0, near: 0 });
-    expect((await look([saying(-30), saying(-20)])).fit?.name).toBeCloseTo(-0.5);
-    expect((await look([saying(-1), saying(0)])).fit).toEqual({ name: 0, whole: 0, near: 0 });
+  it('is what the request tells of the name, and the function of the request', async () => {
+    const { fit } = await look({ name: [2, 8, 8], request: [6, 10] });
+    expect(fit?.evidence).toBeCloseTo(0.75 + 0.4);
+    expect(fit?.isDue).toBe(true);
+    expect((await look({ name: [2, 8, 8], request: [8, 10] })).fit?.isDue).toBe(false);
+    expect((await look({ name: [2, 8, 8], request: [14, 10] })).fit?.evidence).toBeCloseTo(0.75 - 0.4);
+    expect((await look({ name: [2, 8, 8], request: [1, 0] })).fit?.evidence).toBeCloseTo(0.75);
   });
 
   it('is told from the other request that the function is farther from', async () => {
-    const { fit } = await look([saying(-2, -2), saying(-8, -2), saying(-4, -8)]);
-    expect(fit?.name).toBeCloseTo(0.75);
-    expect(fit?.whole).toBeCloseTo(1 - 4 / 12);
-    expect(fit?.near).toBeCloseTo(0.5);
+    expect((await look({ name: [2, 4, 8] })).fit?.evidence).toBeCloseTo(0.75 + 0.5);
+    expect((await look({ name: [2, 8, 4] })).fit?.evidence).toBeCloseTo(0.75 + 0.5);
   });
 
-  it('has to be better where the weights were not sure of calling', () => {
-    const bounds = { called: { name: 0.4, whole: 0.15 }, unsurely: { chance: 0.7, name: 0.78 } };
-    const fit = { name: 0.6, whole: 0.6, near: 0 };
-    expect(isFit(fit, bounds, 0.6)).toBe(false);
-    expect(isFit({ ...fit, name: 0.8 }, bounds, 0.6)).toBe(true);
-    expect(isFit(fit, bounds, 0.7)).toBe(true);
-    expect(isFit(fit, bounds)).toBe(true);
+  it('needs less where the weights were sure of calling, and more where they were not', async () => {
+    const dueAt = async (callChance: number | undefined, share: number) =>
+      (await look({ name: [2, 8, 8], request: [10 - share * 10, 10] }, { callChance })).fit?.isDue;
+    expect([await dueAt(0.5, 0.25), await dueAt(0.9, 0.25), await dueAt(undefined, 0.25)]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    expect([await dueAt(0.1, 0.45), await dueAt(0.5, 0.45)]).toEqual([false, true]);
+    expect([await dueAt(0, 0.9), await dueAt(1, -0.3)]).toEqual([true, false]);
   });
 
-  it('may be worse where the weights were sure of calling', () => {
-    const bounds = { called: { name: 0.4, whole: 0.15 }, surely: { chance: 0.95, name: 0.1 } };
-    const fit = { name: 0.2, whole: 0, near: 0 };
-    expect(isFit(fit, bounds, 0.95)).toBe(true);
-    expect(isFit(fit, bounds, 0.9)).toBe(false);
-    expect(isFit(fit, bounds)).toBe(false);
-    expect(isFit({ ...fit, name: 0 }, bounds, 0.99)).toBe(false);
-  });
-
-  it('is enough when either the name or all of it is explained', () => {
-    const bounds = { called: { name: 0.5, whole: 0.3 } };
-    expect(isFit({ name: 0.5, whole: -1, near: -1 }, bounds)).toBe(true);
-    expect(isFit({ name: -1, whole: 0.3, near: -1 }, bounds)).toBe(true);
-    expect(isFit({ name: 0.49, whole: 0.29, near: 1 }, bounds)).toBe(false);
-  });
-
-  it('is very good when the name is told from every other request', () => {
-    const bounds = { called: { name: 0, whole: 0 }, uncalled: { chance: 0.1, name: 0.7, near: 0.4 } };
-    expect(isVeryFit({ name: 0.7, whole: -1, near: 0.4 }, bounds)).toBe(true);
-    expect(isVeryFit({ name: 0.9, whole: 1, near: 0.3 }, bounds)).toBe(false);
-    expect(isVeryFit({ name: 0.6, whole: 1, near: 0.6 }, bounds)).toBe(false);
-    expect(isVeryFit({ name: 1, whole: 1, near: 1 }, { called: bounds.called })).toBe(false);
+  it('is looked at no further where the name says enough', async () => {
+    const badly = await look({ name: [9, 8, 8] });
+    expect(badly.fit?.isDue).toBe(false);
+    expect(badly.prompts.some((prompt) => prompt.endsWith('Request:'))).toBe(false);
+    const well = await look({ name: [0.5, 8, 8], request: [20, 10] }, { callChance: 0.97 });
+    expect(well.fit?.isDue).toBe(true);
+    expect(well.plans).toHaveLength(3);
+    expect((await look({ name: [0.5, 8, 8], request: [20, 10] }, { callChance: 0.9 })).fit?.isDue).toBe(false);
   });
 
   it.each([
@@ -137,63 +138,71 @@ describe('how well a function fits', () => {
   ])('is not told of a function that must be told a %s of type %s: %s', async (name, type, isFree) => {
     const inputSchema = { type: 'object', properties: { [name]: { type } }, required: [name] };
     const request = asked({ tools: [{ ...WEATHER, inputSchema }] });
-    expect((await look([saying(-1), saying(-2)], request)).fit === undefined).toBe(isFree);
+    expect((await look({}, { request })).fit === undefined).toBe(isFree);
     const optional = asked({ tools: [{ ...WEATHER, inputSchema: { ...inputSchema, required: [] } }] });
-    expect((await look([saying(-1), saying(-2)], optional)).fit).toBeDefined();
+    expect((await look({}, { request: optional })).fit).toBeDefined();
   });
 
   it('is looked at with and without the request, and without it only once for a function', async () => {
     const check = new FitCheck();
-    const first = await look([saying(-1), saying(-4)], asked({ sampling: { temperature: 0.9, seed: 3 } }), check);
-    expect(first.texts).toHaveLength(3);
-    expect(first.texts[0]).toMatch(/Request: Is it cold\?\nFunction:$/);
-    expect(first.texts[1]).toMatch(/Request: Hello, how are you\?\nFunction:$/);
-    expect(first.texts[2]).toMatch(/Request: Write a poem about the sea\.\nFunction:$/);
-    for (const plan of first.plans) {
+    const first = await look({}, { request: asked({ sampling: { temperature: 0.9, seed: 3 } }), check });
+    expect(first.prompts).toHaveLength(5);
+    expect(first.prompts[0]).toMatch(/Request: Is it cold\?\nFunction:$/);
+    expect(first.prompts[1]).toMatch(/Request: Hello, how are you\?\nFunction:$/);
+    expect(first.prompts[2]).toMatch(/Request: Write a poem about the sea\.\nFunction:$/);
+    const told = `Function: ${WEATHER.name}: ${WEATHER.description}\nArguments: location\nRequest:`;
+    expect(first.prompts[3]?.endsWith(told)).toBe(true);
+    expect(first.prompts[4]).toMatch(/Function: none: Answers by itself\.\nArguments: none\nRequest:$/);
+    for (const [index, plan] of first.plans.entries()) {
       expect(plan).toMatchObject({ sampling: { temperature: 0 }, choices: 1, logprobs: { top: 0 } });
       expect(plan.stages).toHaveLength(1);
       expect(plan.stages[0]?.calls).toBeUndefined();
-      expect(plan.stages[0]?.grammar).toBe(`root ::= " ${WEATHER.name}: ${WEATHER.description?.replace(/\.$/, '')}"`);
+      expect(plan.stages[0]?.grammar).toBe(index < 3 ? `root ::= " ${WEATHER.name}:"` : 'root ::= " Is it cold?"');
     }
-    const second = await look([saying(-3)], asked(), check);
-    expect(second.texts).toHaveLength(1);
-    expect(second.fit?.name).toBeCloseTo(0.25);
+    expect((await look({}, { check })).prompts).toHaveLength(3);
   });
 
-  it.each([
-    ['Books a table. Also cancels one.', 'Books a table'],
-    ['Version 1.5 of it', 'Version 1.5 of it'],
-    ['查询天气。也查温度。', '查询天气'],
-    ['One line\nand more', 'One line'],
-    [`Says "${'word '.repeat(30)}"`, `Says \\"${'word '.repeat(10).trimEnd()}`],
-    [undefined, ''],
-  ])('tells the function by its name and the beginning of %j', async (description, told) => {
-    const request = asked({ tools: [{ ...WEATHER, description }] });
-    const { plans } = await look([saying(-1), saying(-2)], request);
-    expect(plans[0]?.stages[0]?.grammar).toBe(`root ::= " ${WEATHER.name}: ${told}"`.replace(': "', ':"'));
+  it('looks at a request without a function once for all of them', async () => {
+    const check = new FitCheck();
+    const request = asked({ tools: [WEATHER, { ...WEATHER, name: 'get_time', description: 'One line\nand   more' }] });
+    await look({}, { request, check });
+    const { prompts } = await look({}, { request, check, name: 'get_time' });
+    expect(prompts.some((prompt) => prompt.includes('none: Answers by itself.'))).toBe(false);
+    expect(prompts.at(-1)).toContain('Function: get_time: One line and more\nArguments: location\n');
   });
 
   it('is not known when no job, no probability or no such function is there', async () => {
-    expect((await look([])).fit).toBeUndefined();
-    expect((await look([saying(), saying(-1)])).fit).toBeUndefined();
-    expect((await look([saying(-1), () => jobOf({ type: 'failed', jobId: 'j', message: 'x' })])).fit).toBeUndefined();
-    expect(await look([saying(-1)], asked(), new FitCheck(), 'nobody')).toMatchObject({
-      fit: undefined,
-      plans: [],
+    expect((await look({}, { jobFor: () => jobOf() })).fit).toBeUndefined();
+    const silent = jobOf({
+      type: 'choice-end',
+      jobId: 'j',
+      choice: 0,
+      reason: 'stop',
+      counts: { output: 0, reasoning: 0 },
     });
+    expect((await look({}, { jobFor: () => silent })).fit).toBeUndefined();
+    const failing = (prompt: string): Job =>
+      prompt.endsWith('Request:')
+        ? jobOf({ type: 'failed', jobId: 'j', message: 'x' })
+        : saying(prompt.includes('cold') ? 1 : 8);
+    expect((await look({}, { jobFor: failing })).fit).toBeUndefined();
+    expect(await look({}, { name: 'nobody' })).toMatchObject({ fit: undefined, plans: [] });
   });
 
   it('leaves nothing warm for other callers', async () => {
     const contextCache = { mode: 'implicit', namespace: 'mine', minTokens: 256, lifetimeMs: 1 } as const;
-    const { plans } = await look([saying(-1), saying(-2)], asked({ contextCache }));
+    const { plans } = await look({}, { request: asked({ contextCache }) });
+    expect(plans).toHaveLength(5);
     for (const { cache } of plans) expect(cache).toEqual({ mode: 'off', namespace: 'mine' });
   });
 
   it('shows a long request by its beginning and its end', async () => {
     const request = ask(`begin ${'x '.repeat(2_000)}end`, { tools: [WEATHER] });
-    const { texts } = await look([saying(-1), saying(-2)], request);
-    expect(texts[0]).toMatch(/begin x .*… .*x end/);
-    expect(texts[0]?.length).toBeLessThan(2_000);
+    const { prompts, plans } = await look({}, { request });
+    expect(prompts[0]).toMatch(/begin x .*… .*x end/);
+    expect(prompts[0]?.length).toBeLessThan(2_000);
+    expect(plans[3]?.stages[0]?.grammar).toMatch(/^root ::= " begin x .*… .*x end"$/);
+    expect(plans[3]?.stages[0]?.grammar?.length).toBeLessThan(350);
   });
 });
 

@@ -1,14 +1,19 @@
 /**
- * Whether a function fits a request is looked at before a call to it is passed on, for small weights that were not
- * trained to decide it: once functions are in their prompt, such weights call for nearly everything.
+ * Whether a call is due is looked at before it is passed on, for small weights that were not trained to decide it: once
+ * functions are in their prompt, such weights call for nearly everything.
  *
- * They are not asked, since what they say of themselves is worth little; it is measured how much the request tells them
- * of the function. In a list of requests and the functions that answer them, a fitting request makes the function's name
- * and description far likelier than no request does; of what there is to guess of the function, it must explain a share
- * that was measured for the weights (docs/decisions/0019).
+ * They are not asked, since what they say of themselves is worth little. Three things are measured, of which each errs
+ * in its own way, and their sum decides (docs/decisions/0019):
  *
- * It costs one prompt of some 150 tokens and the 10 to 25 tokens of the function, three times for a function that is new, and
- * only where a call is about to be made, or was near. None of it is counted, as forced text is not.
+ * - how much the request tells of the function: in a list of requests and the functions that answer them, a fitting
+ *   request makes the function's name far likelier than no request does;
+ * - how much the function tells of the request, the other way round: what it says nothing about ("a *documentary* about
+ *   global warming", with a function for papers) stays as surprising as it was;
+ * - how likely a call was to the weights themselves.
+ *
+ * The first costs a prompt of some 150 tokens and the 5 to 15 tokens of the name, three times for a function that is new;
+ * the second two prompts of some 200 tokens and the request's own, and only where it can still change anything. None of it
+ * is counted, as forced text is not.
  */
 import { type FunctionTool, functionTools, type GenerationRequest } from '../../core/generation.ts';
 import { literal, printExpression } from './constraints/grammar-expression.ts';
@@ -21,161 +26,155 @@ import { engineSampling } from './sampling.ts';
 import { isSingleRequest, lastMessageText } from './single-request.ts';
 import { parametersOf } from './tool-prompt.ts';
 
-/** The share of a function that a request explains: 1 all of it, 0 no more than another request, less than that little. */
+/** How well a function fits a request. */
 export interface Fit {
-  /** Of the name alone. */
-  readonly name: number;
-  /** Of name and description. */
-  readonly whole: number;
-  /** Of the name, told from the nearer of the other requests: what is near to a greeting is little here. */
-  readonly near: number;
+  /** All that speaks for a call; comparable between functions of one request. */
+  readonly evidence: number;
+  /** Enough does. */
+  readonly isDue: boolean;
 }
 
-/** What a request has to explain at least. */
-export interface FitBounds {
-  /**
-   * Of a function that the weights have called. One of the two is enough: a name may say nothing (`fn_17`), and a
-   * description may be in another language.
-   */
-  readonly called: Pick<Fit, 'name' | 'whole'>;
-  /** Of one that they have called with this probability or more: its name, if that is less. */
-  readonly surely?: ({ readonly chance: number } & Pick<Fit, 'name'>) | undefined;
-  /** Of one that they have called with less than this probability: its name. */
-  readonly unsurely?: ({ readonly chance: number } & Pick<Fit, 'name'>) | undefined;
-  /** Of one that they were near to calling, from this probability of a call on: it is called where both are reached. */
-  readonly uncalled?: ({ readonly chance: number } & Pick<Fit, 'name' | 'near'>) | undefined;
-}
+/**
+ * What speaks for a call, by logistic regression over training cases and requests of our own, 0.5B and 1.5B alike: both
+ * shares count the same, and the odds of a call a tenth of that.
+ */
+const ODDS_WEIGHT = 0.1;
+const DUE = 1.05;
+/** What a share can be at most. */
+const WHOLE_SHARE = 1;
+/** With a name that is told so well, and weights so sure, the request need not be looked at. */
+const CLEAR = { share: 0.9, chance: 0.95 } as const;
+/** Where nobody told how likely a call was: as likely as most that are made. */
+const USUAL_CHANCE = 0.9;
+/** Beyond these, odds say nothing more. */
+const MOST_SURE = 0.995;
+/** From this probability of a call on an answer in text is looked at. */
+const NEAR_CHANCE = 0.1;
 
-/** Of weights that were measured (docs/decisions/0019). */
-const BOUNDS: readonly (FitBounds & { readonly weights: RegExp })[] = [
-  {
-    weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i,
-    called: { name: 0.4, whole: 0.15 },
-    unsurely: { chance: 0.65, name: 0.7 },
-    uncalled: { chance: 0.1, name: 0.74, near: 0.45 },
-  },
-  {
-    weights: /qwen[\s._-]*2\.5[\s._-]*coder.*\b1\.5b/i,
-    called: { name: 0.5, whole: 0.3 },
-    surely: { chance: 0.95, name: 0.1 },
-    unsurely: { chance: 0.7, name: 0.78 },
-    uncalled: { chance: 0.1, name: 0.74, near: 0.45 },
-  },
-];
+/** Weights that this was measured with (docs/decisions/0019). */
+const MEASURED = /qwen[\s._-]*2\.5[\s._-]*coder.*\b(?:0\.5|1\.5)b/i;
 
 /** A function that has to be told one of these answers what no name can tell. */
 const FREE_TEXTS =
   /^(q|query|queries|question|search(_?(term|query))?|keywords?|sql|command|cmd|code|script|expression|formula|prompt|text|input|(file_?)?path|file|filename|ur[il])$/i;
 
-/** A request is told by its beginning and its end. */
+/** A request that tells of functions is told by its beginning and its end. */
 const MAX_REQUEST_CHARACTERS = 1_200;
-/** A function is told by its name and the beginning of its description; more tells no more. */
-const MAX_DESCRIPTION_CHARACTERS = 60;
-/** Far more than its tokens are. */
-const MAX_FUNCTION_TOKENS = 96;
+/** The same, of one that functions tell of: it is made token by token. */
+const MAX_TOLD_REQUEST_CHARACTERS = 300;
+const MAX_DESCRIPTION_CHARACTERS = 200;
+/** Of a name far more than it has, of a request enough. */
+const MAX_TOLD_TOKENS = 96;
 /** Functions whose surprise without a request is remembered. */
 const MAX_REMEMBERED = 1_000;
 
-const EXAMPLES: readonly { readonly request: string; readonly told: string }[] = [
+const EXAMPLES = [
   {
     request: 'Which trains leave Lyon for Paris after 6 pm?',
     told: 'find_trains: Lists the trains between two stations.',
+    parameters: 'from, to, after',
   },
   {
     request: 'My loan is 9000 at 4% over 3 years. What do I pay a month?',
     told: 'loan_payment: The monthly payment of a loan.',
+    parameters: 'amount, rate, years',
   },
   {
     request: 'Remind me to call Ann tomorrow at nine.',
     told: 'create_reminder: Reminds the user of something at a given time.',
+    parameters: 'text, time',
   },
-];
+] as const;
 /** Requests that no function answers. Each is near to some function by chance, so the one it is farther from counts. */
 const OTHER_REQUESTS = ['Hello, how are you?', 'Write a poem about the sea.'] as const;
 
-/** What has to be explained where it has to be looked at; undefined where nobody looks. */
-export function fitBoundsOf(input: PlanInput, displayName: string): FitBounds | undefined {
-  if (!isSingleRequest(input)) return undefined;
-  return BOUNDS.find(({ weights }) => weights.test(displayName) || weights.test(input.facts.name));
+/** What answers a request that no function does. */
+const NO_FUNCTION = { told: 'none: Answers by itself.', parameters: 'none' } as const;
+
+/** Whether calls for this request are measured at all. */
+export function isMeasured(input: PlanInput, displayName: string): boolean {
+  return isSingleRequest(input) && (MEASURED.test(displayName) || MEASURED.test(input.facts.name));
 }
 
-/** How unlikely a function is: negative log probabilities, in nats. */
-interface Surprise {
-  readonly name: number;
-  readonly whole: number;
+/** An answer in text may have been due to be a call. */
+export function isNearCall(callChance: number | undefined): boolean {
+  return callChance !== undefined && callChance >= NEAR_CHANCE;
 }
 
-/** Of the other requests: what is most surprising behind one of them, and a name where it is least so. */
-interface Elsewhere extends Surprise {
-  readonly nearName: number;
+export interface FitQuestion {
+  readonly name: string;
+  /** The probability that the answer opened with a call, where it is known. */
+  readonly callChance: number | undefined;
+  readonly input: PlanInput;
+  readonly start: (plan: DecodePlan) => Job;
+  readonly signal: AbortSignal;
 }
 
 /** Of one set of weights. */
 export class FitCheck {
-  /** Surprises behind requests that no function answers, by what is told of the function. */
-  readonly #elsewhere = new Map<string, Elsewhere>();
+  /** Surprises of names behind requests that no function answers, by name. */
+  readonly #names = new Map<string, number>();
+  /** Surprises of requests that no function tells of. */
+  readonly #requests = new WeakMap<GenerationRequest, number>();
 
   /**
    * Undefined when nobody can tell: an engine gives no probabilities, or the function takes a text that may be about
    * anything. Jobs run one after the other, so that one place in the queue is enough.
    */
-  async fitOf(
-    name: string,
-    input: PlanInput,
-    start: (plan: DecodePlan) => Job,
-    signal: AbortSignal,
-  ): Promise<Fit | undefined> {
+  async fitOf(question: FitQuestion): Promise<Fit | undefined> {
+    const { name, callChance = USUAL_CHANCE, input } = question;
     const tool = functionTools(input.request).find((each) => each.name === name);
-    if (!tool || takesFreeText(tool) || signal.aborted) return undefined;
-    const told = toldOf(tool);
-    const surpriseAt = (text: string): Promise<Surprise | undefined> =>
-      surpriseOf(start(planOf(text, told, input)), nameIn(tool).length);
-    const here = await surpriseAt(requestText(input.request));
-    if (here === undefined || signal.aborted) return undefined;
-    let elsewhere = this.#elsewhere.get(told);
+    if (!tool || takesFreeText(tool)) return undefined;
+    const nameShare = await this.#nameShare(tool, question);
+    if (nameShare === undefined) return undefined;
+    const known = nameShare + ODDS_WEIGHT * logOdds(callChance);
+    if (known + WHOLE_SHARE < DUE) return { evidence: known, isDue: false };
+    if (nameShare >= CLEAR.share && callChance >= CLEAR.chance) return { evidence: known + WHOLE_SHARE, isDue: true };
+    const requestShare = await this.#requestShare(tool, question);
+    if (requestShare === undefined) return undefined;
+    const evidence = known + requestShare;
+    return { evidence, isDue: evidence >= DUE };
+  }
+
+  /** How much of the name the request tells: 1 all of it, 0 no more than another request, less than that little. */
+  async #nameShare({ name }: FunctionTool, { input, start, signal }: FitQuestion): Promise<number | undefined> {
+    const surpriseBehind = (request: string): Promise<number | undefined> =>
+      surpriseOf(functionPlan(request, ` ${name}:`, input), start, signal);
+    const here = await surpriseBehind(cutText(lastMessageText(input.request), MAX_REQUEST_CHARACTERS));
+    if (here === undefined) return undefined;
+    let elsewhere = this.#names.get(name);
     if (elsewhere === undefined) {
-      const surprises: Surprise[] = [];
+      elsewhere = 0;
       for (const other of OTHER_REQUESTS) {
-        const surprise = await surpriseAt(other);
-        if (surprise === undefined || signal.aborted) return undefined;
-        surprises.push(surprise);
+        const surprise = await surpriseBehind(other);
+        if (surprise === undefined) return undefined;
+        elsewhere = Math.max(elsewhere, surprise);
       }
-      elsewhere = elsewhereOf(surprises);
-      if (this.#elsewhere.size >= MAX_REMEMBERED) this.#elsewhere.clear();
-      this.#elsewhere.set(told, elsewhere);
+      if (this.#names.size >= MAX_REMEMBERED) this.#names.clear();
+      this.#names.set(name, elsewhere);
     }
-    return {
-      name: shareOf(here.name, elsewhere.name),
-      whole: shareOf(here.whole, elsewhere.whole),
-      near: shareOf(here.name, elsewhere.nearName),
-    };
+    return shareOf(here, elsewhere);
+  }
+
+  /** How much of the request the function tells: 0 no more than no function, less than that still less. */
+  async #requestShare(tool: FunctionTool, { input, start, signal }: FitQuestion): Promise<number | undefined> {
+    const { request } = input;
+    const text = ` ${cutText(oneLine(lastMessageText(request)), MAX_TOLD_REQUEST_CHARACTERS)}`;
+    const here = await surpriseOf(requestPlan(toldOf(tool), text, input), start, signal);
+    if (here === undefined) return undefined;
+    let elsewhere = this.#requests.get(request);
+    if (elsewhere === undefined) {
+      elsewhere = await surpriseOf(requestPlan(NO_FUNCTION, text, input), start, signal);
+      if (elsewhere === undefined) return undefined;
+      this.#requests.set(request, elsewhere);
+    }
+    return shareOf(here, elsewhere);
   }
 }
 
-function elsewhereOf(surprises: readonly Surprise[]): Elsewhere {
-  const names = surprises.map(({ name }) => name);
-  return {
-    name: Math.max(...names),
-    whole: Math.max(...surprises.map(({ whole }) => whole)),
-    nearName: Math.min(...names),
-  };
-}
-
-/** A call that was made may stand. `callChance`: the probability that the answer opened with one, where it is known. */
-export function isFit(fit: Fit, { called, surely, unsurely }: FitBounds, callChance?: number): boolean {
-  if (surely && callChance !== undefined && callChance >= surely.chance && fit.name >= surely.name) return true;
-  if (unsurely && callChance !== undefined && callChance < unsurely.chance && fit.name < unsurely.name) return false;
-  return fit.name >= called.name || fit.whole >= called.whole;
-}
-
-/** A call of a function that was not named is due, where the named one does not fit. */
-export function isFitInstead(fit: Fit, { unsurely, uncalled }: FitBounds): boolean {
-  return unsurely !== undefined && uncalled !== undefined && fit.name >= unsurely.name && fit.near >= uncalled.near;
-}
-
-/** A call that was not made is due. */
-export function isVeryFit(fit: Fit, { uncalled }: FitBounds): boolean {
-  return uncalled !== undefined && fit.name >= uncalled.name && fit.near >= uncalled.near;
+function logOdds(chance: number): number {
+  const sure = Math.min(MOST_SURE, Math.max(1 - MOST_SURE, chance));
+  return Math.log(sure / (1 - sure));
 }
 
 function takesFreeText(tool: FunctionTool): boolean {
@@ -191,14 +190,21 @@ function shareOf(here: number, elsewhere: number): number {
   return elsewhere > 0 ? 1 - here / elsewhere : 0;
 }
 
-/** Reads a job to the end of its text. Undefined when it was not made to its end, or nothing tells of it. */
-async function surpriseOf(job: Job, nameLength: number): Promise<Surprise | undefined> {
-  let characters = 0;
-  let name = 0;
-  let whole = 0;
+/**
+ * How unlikely the only text is that a plan allows: its negative log probability, in nats. Undefined when it was not made
+ * to its end, or nothing tells of it.
+ */
+async function surpriseOf(
+  plan: DecodePlan,
+  start: (plan: DecodePlan) => Job,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  if (signal.aborted) return undefined;
+  const job = start(plan);
+  let surprise: number | undefined;
   for (;;) {
     const messages = await job.messages.take();
-    if (!messages) return undefined;
+    if (!messages || signal.aborted) return undefined;
     for (const message of messages) {
       switch (message.type) {
         case 'accepted':
@@ -206,16 +212,12 @@ async function surpriseOf(job: Job, nameLength: number): Promise<Surprise | unde
         case 'step-item':
           for (const piece of message.item.pieces) {
             if (piece.type !== 'text') continue;
-            for (const { token, logprob } of piece.logprobs ?? []) {
-              if (characters < nameLength) name -= logprob;
-              whole -= logprob;
-              characters += token.length;
-            }
+            for (const { logprob } of piece.logprobs ?? []) surprise = (surprise ?? 0) - logprob;
           }
           break;
         case 'choice-end':
           job.cancel();
-          return characters === 0 ? undefined : { name, whole };
+          return surprise;
         case 'refused':
         case 'done':
         case 'failed':
@@ -228,23 +230,39 @@ async function surpriseOf(job: Job, nameLength: number): Promise<Surprise | unde
   }
 }
 
-function nameIn({ name }: FunctionTool): string {
-  return ` ${name}:`;
+interface ToldFunction {
+  /** `name: Beginning of its description` */
+  readonly told: string;
+  readonly parameters: string;
 }
 
-/** ` name: Beginning of its description`. */
-function toldOf(tool: FunctionTool): string {
-  const sentence = /^[^\n]*?(?=\.(?:\s|$)|。|\n|$)/.exec(tool.description?.trim() ?? '')?.[0] ?? '';
-  if (sentence === '') return nameIn(tool);
-  if (sentence.length <= MAX_DESCRIPTION_CHARACTERS) return `${nameIn(tool)} ${sentence}`;
-  const cut = sentence.slice(0, MAX_DESCRIPTION_CHARACTERS).toWellFormed();
-  const wordEnd = cut.lastIndexOf(' ');
-  return `${nameIn(tool)} ${wordEnd > 0 ? cut.slice(0, wordEnd) : cut}`;
+function toldOf(tool: FunctionTool): ToldFunction {
+  const { properties } = parametersOf(tool);
+  const parameters = isJsonObject(properties) ? Object.keys(properties).join(', ') : '';
+  const description = oneLine(tool.description ?? '').slice(0, MAX_DESCRIPTION_CHARACTERS);
+  return { told: `${tool.name}: ${description.toWellFormed()}`, parameters: parameters || 'none' };
 }
 
-function planOf(text: string, told: string, { request, cutter }: PlanInput): DecodePlan {
+/** The function's name behind a request. */
+function functionPlan(request: string, name: string, input: PlanInput): DecodePlan {
   const examples = EXAMPLES.map((example) => `Request: ${example.request}\nFunction: ${example.told}\n\n`).join('');
-  const prompt = `A list of requests, each with the function that answers it.\n\n${examples}Request: ${text}\nFunction:`;
+  const prompt = `A list of requests, each with the function that answers it.\n\n${examples}Request: ${request}\nFunction:`;
+  return planOf(prompt, name, input);
+}
+
+/** The request behind a function. */
+function requestPlan(tool: ToldFunction, request: string, input: PlanInput): DecodePlan {
+  const line = ({ told, parameters }: ToldFunction): string => `Function: ${told}\nArguments: ${parameters}\nRequest:`;
+  const examples = EXAMPLES.map((example) => `${line(example)} ${example.request}\n\n`).join('');
+  return planOf(
+    `A list of functions, each with a request that it answers.\n\n${examples}${line(tool)}`,
+    request,
+    input,
+  );
+}
+
+/** Only one text is possible; what it is made by says nothing. */
+function planOf(prompt: string, text: string, { request, cutter }: PlanInput): DecodePlan {
   const namespace = request.contextCache?.namespace;
   return {
     prompt: plainSegments(prompt, cutter),
@@ -254,13 +272,12 @@ function planOf(text: string, told: string, { request, cutter }: PlanInput): Dec
       {
         kind: 'answer',
         opening: '',
-        maxTokens: MAX_FUNCTION_TOKENS,
-        grammar: `root ::= ${printExpression(literal(told))}`,
+        maxTokens: MAX_TOLD_TOKENS,
+        grammar: `root ::= ${printExpression(literal(text))}`,
         isProse: true,
       },
     ],
     choices: 1,
-    // Only one text is possible; what it is made by says nothing.
     sampling: engineSampling({ temperature: 0 }, undefined, 0),
     stopTexts: [],
     stopTokens: [],
@@ -268,9 +285,13 @@ function planOf(text: string, told: string, { request, cutter }: PlanInput): Dec
   };
 }
 
-function requestText(request: GenerationRequest): string {
-  const text = lastMessageText(request);
-  if (text.length <= MAX_REQUEST_CHARACTERS) return text;
-  const half = MAX_REQUEST_CHARACTERS / 2;
+/** A text by its beginning and its end. */
+function cutText(text: string, maxCharacters: number): string {
+  if (text.length <= maxCharacters) return text;
+  const half = maxCharacters / 2;
   return `${text.slice(0, half).toWellFormed()} … ${text.slice(-half).toWellFormed()}`;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').trim();
 }
