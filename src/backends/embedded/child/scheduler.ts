@@ -17,11 +17,13 @@ import { GrammarCache } from './grammar-cache.ts';
 import { argumentsGrammar, stageGrammar } from './grammars.ts';
 import { type Choice, Job } from './job.ts';
 import type { PrefixCache } from './prefix-cache.ts';
+import { PrefixRestores, type Restore } from './prefix-restores.ts';
 import type { FoundPrefix } from './prefix-store.ts';
 import { ReadingPace } from './reading-pace.ts';
 import { ChoiceSampler, type Sampled } from './sampling.ts';
+import { SequencePool } from './sequence-pool.ts';
 import { type SaveDelays, SequenceSaver } from './sequence-saver.ts';
-import { leastRecentlyUsed, planSequence, Sequence, type SequencePlan } from './sequences.ts';
+import { planSequence, type Sequence } from './sequences.ts';
 import type { ThreadGovernor } from './thread-governor.ts';
 import { commonPrefix } from './token-tree.ts';
 import type { ModelVocabulary } from './vocabulary.ts';
@@ -45,17 +47,6 @@ export interface SchedulerOptions {
   readonly send: (message: FromEngine) => void;
 }
 
-/** A job whose prefix is being fetched; its sequences are taken. */
-interface Restore {
-  readonly job: Job;
-  readonly target: Sequence;
-  readonly others: readonly Sequence[];
-  readonly found: FoundPrefix;
-  /** Of the files; undefined while they are being looked at. */
-  isWhole: boolean | undefined;
-  readonly looked: Promise<void>;
-}
-
 interface StepEntry {
   readonly choice: Choice;
   readonly tokens: readonly number[];
@@ -67,7 +58,7 @@ export class Scheduler {
   readonly #closing: ClosingBias;
   readonly #grammars: GrammarCache;
   readonly #send: (message: FromEngine) => void;
-  readonly #sequences: readonly Sequence[];
+  readonly #pool: SequencePool;
   readonly #governor: ThreadGovernor;
   #threads: number;
   readonly #jobs = new Map<string, Job>();
@@ -76,7 +67,6 @@ export class Scheduler {
   #choices: Choice[] = [];
   /** A native sampler must not be freed while it samples; these are freed between steps. */
   #retired: ChoiceSampler[] = [];
-  #uses = 0;
   #loop: Promise<void> | undefined;
   /** Ends the loop's wait for files. */
   #nudge: () => void = () => {};
@@ -85,9 +75,7 @@ export class Scheduler {
   readonly #saver: SequenceSaver | undefined;
   readonly #blocks: CacheBlocks;
   readonly #explicit: ExplicitCache;
-  #restores: Restore[] = [];
-  /** Sequences that are copies, made natively only with the next batch. */
-  readonly #unmadeCopies = new Set<Sequence>();
+  readonly #restores: PrefixRestores | undefined;
   #saveTimer: NodeJS.Timeout | undefined;
   #isStopping = false;
   #clears: (() => void)[] = [];
@@ -104,13 +92,17 @@ export class Scheduler {
     this.#governor = governor;
     this.#threads = governor.threads;
     this.#pace = new ReadingPace(governor.stepMs);
-    this.#sequences = Array.from({ length: sequences }, (_, id) => new Sequence(id));
+    this.#pool = new SequencePool(engine, sequences);
     this.#blocks = blocks;
     this.#explicit = new ExplicitCache({ blocks, cache, now: options.now ?? Date.now });
     this.#cache = cache;
     const makeCopies = (): Promise<void> => this.#makeCopies();
     const { saveDelays: delays } = options;
-    this.#saver = cache && new SequenceSaver({ sequences: this.#sequences, cache, delays, makeCopies });
+    const saver = cache && new SequenceSaver({ sequences: this.#pool.all, cache, delays, makeCopies });
+    this.#saver = saver;
+    const release = (sequence: Sequence): void => this.#release(sequence);
+    const parts = { pool: this.#pool, explicit: this.#explicit, makeCopies, release };
+    this.#restores = cache && saver && new PrefixRestores({ ...parts, cache, saver });
   }
 
   count(askId: string, prompt: readonly PromptSegment[]): void {
@@ -158,8 +150,8 @@ export class Scheduler {
   clearCache(askId: string): void {
     this.#clears.push(() => {
       this.#blocks.clear();
-      for (const sequence of this.#sequences) {
-        if (sequence.isFree) this.#empty(sequence);
+      for (const sequence of this.#pool.all) {
+        if (sequence.isFree) this.#pool.empty(sequence);
         sequence.mayBeStored = false;
       }
       void (this.#cache?.clear() ?? Promise.resolve({ entries: 0, bytes: 0 })).then((cleared) => {
@@ -209,10 +201,10 @@ export class Scheduler {
     while (this.#jobs.size > 0) {
       this.#clear();
       await this.#admit();
-      await this.#finishRestores();
+      await this.#restores?.finish((restore, isRestored) => this.#endRestore(restore, isRestored));
       await this.#saver?.saveOne({ isBusy: this.#choices.length > 0 });
       if (this.#choices.length > 0) await this.#step();
-      else if (this.#restores.length > 0) await this.#filesOrWork();
+      else if (this.#restores?.isEmpty === false) await this.#filesOrWork(this.#restores);
       this.#freeRetired();
     }
     this.#clear();
@@ -262,8 +254,8 @@ export class Scheduler {
   /** Starts waiting jobs in their order while there are sequences for them. */
   async #admit(): Promise<void> {
     for (let job = this.#waiting[0]; job !== undefined; job = this.#waiting[0]) {
-      const free = this.#sequences.filter((sequence) => sequence.isFree).length;
-      const wanted = Math.min(job.plan.choices, this.#sequences.length);
+      const free = this.#pool.free.length;
+      const wanted = Math.min(job.plan.choices, this.#pool.all.length);
       if (free < wanted) return;
       this.#waiting.shift();
       try {
@@ -279,33 +271,21 @@ export class Scheduler {
       this.#endWithoutSampling(job, job.firstMove);
       return;
     }
-    const plan = planSequence(this.#sequences, job.base, job.namespace);
+    const plan = planSequence(this.#pool.all, job.base, job.namespace);
     if (plan === undefined) throw new Error('no free sequence');
-    const found = this.#worthFetching(job, plan);
+    const found = this.#restores?.worthFetching(job, plan);
     if (found !== undefined) {
-      this.#beginRestore(job, plan, found, wanted);
+      this.#restores?.begin(job, plan, found, wanted);
       return;
     }
     const { target, copyFrom, keep } = plan;
-    const others = this.#freeBeside(target, wanted - 1);
+    const others = this.#pool.freeBeside(target, wanted - 1);
     await this.#saver?.beforeLoss(target, copyFrom === undefined ? keep : 0);
     for (const other of others) await this.#saver?.beforeLoss(other, 0);
     // Taken only once nothing can fail or be cancelled any more; nobody else takes sequences in the meantime.
     if (job.isEnded) return;
-    if (copyFrom !== undefined) await this.#copy(copyFrom, target);
+    if (copyFrom !== undefined) await this.#pool.copy(copyFrom, target);
     this.#begin(job, target, others, keep);
-  }
-
-  /** The free sequences whose loss hurts least. */
-  #freeBeside(target: Sequence, count: number): Sequence[] {
-    const chosen: Sequence[] = [];
-    while (chosen.length < count) {
-      const free = this.#sequences.filter((other) => other.isFree && other !== target && !chosen.includes(other));
-      const next = leastRecentlyUsed(free);
-      if (next === undefined) break;
-      chosen.push(next);
-    }
-    return chosen;
   }
 
   /** The job goes on in `target`, which holds what it can use and perhaps more. */
@@ -313,11 +293,11 @@ export class Scheduler {
     // Looked at once more: while files were written, other choices went on, and one may have been begun anew in here.
     const common = target.namespace === job.namespace ? commonPrefix(target.tokens, job.base) : 0;
     const usable = Math.min(keep, common);
-    this.#trim(target, usable < target.floor ? 0 : usable);
+    this.#pool.trim(target, usable < target.floor ? 0 : usable);
     target.namespace = job.namespace;
     target.mayBeStored = job.usesDisk;
     if (job.isEnded) return;
-    this.#take(target);
+    this.#pool.take(target);
     // A trim may have emptied it; what is computed again for exactness alone was there all the same.
     const there = target.tokens.length === 0 ? 0 : common;
     job.cacheReport = this.#explicit.begin(job, there);
@@ -334,7 +314,7 @@ export class Scheduler {
     for (const other of others) {
       other.namespace = job.namespace;
       other.mayBeStored = job.usesDisk;
-      this.#take(other);
+      this.#pool.take(other);
       this.#addChoice(job, other, true);
     }
   }
@@ -430,7 +410,7 @@ export class Scheduler {
       return new Map(ordered.map(({ choice }, i) => [choice, places[i] ?? -1]));
     } catch (error) {
       for (const { choice } of entries) {
-        this.#empty(choice.sequence);
+        this.#pool.empty(choice.sequence);
         this.#fail(choice.job, error);
       }
       return undefined;
@@ -444,7 +424,7 @@ export class Scheduler {
     const startedMs = performance.now();
     const places = await this.#engine.decode(batch);
     const tookMs = performance.now() - startedMs;
-    this.#unmadeCopies.clear();
+    this.#pool.noteBatch();
     this.#governor.note(batch, tookMs);
     this.#pace.note(batch, tookMs);
     return places;
@@ -460,7 +440,7 @@ export class Scheduler {
     for (const reader of readers) {
       if (reader.sequence.tokens.length < reader.tokens.length) continue;
       for (const choice of this.#choices.filter((other) => other.job === reader.job && other.waitsForPrompt)) {
-        await this.#copy(reader.sequence, choice.sequence);
+        await this.#pool.copy(reader.sequence, choice.sequence);
         choice.waitsForPrompt = false;
       }
     }
@@ -499,7 +479,7 @@ export class Scheduler {
     this.#retire(choice);
     if (job.startedChoices < job.plan.choices) {
       // The last piece of the prompt is computed again for its logits.
-      this.#trim(sequence, lastPieceOf(job.base.length));
+      this.#pool.trim(sequence, lastPieceOf(job.base.length));
       this.#addChoice(job, sequence, false);
       return;
     }
@@ -525,8 +505,7 @@ export class Scheduler {
       this.#retire(choice);
       this.#release(choice.sequence);
     }
-    const restore = this.#restores.find((other) => other.job === job);
-    if (restore !== undefined) this.#endRestore(restore);
+    this.#restores?.endOf(job);
     this.#send(last);
     this.#sendState();
   }
@@ -543,103 +522,24 @@ export class Scheduler {
 
   // Sequences
 
-  #take(sequence: Sequence): void {
-    sequence.isFree = false;
-    sequence.lastUse = ++this.#uses;
-  }
-
   #release(sequence: Sequence): void {
-    sequence.isFree = true;
-    sequence.lastUse = ++this.#uses;
+    this.#pool.release(sequence);
     this.#saver?.noteFree(sequence);
-  }
-
-  async #copy(source: Sequence, target: Sequence): Promise<void> {
-    await this.#engine.copy(target.id, source.id);
-    target.copyFrom(source);
-    this.#unmadeCopies.add(target);
-  }
-
-  /** Keeps the first `length` tokens; architectures that cannot go back start from nothing. */
-  #trim(sequence: Sequence, length: number): void {
-    if (sequence.tokens.length <= length) return;
-    if (this.#engine.trim(sequence.id, length)) sequence.cutTo(length);
-    else this.#empty(sequence);
-  }
-
-  #empty(sequence: Sequence): void {
-    this.#engine.clear(sequence.id);
-    sequence.cutTo(0);
   }
 
   // Prefixes on disk
 
-  /** What to fetch for a job rather than to go on from what its sequence would hold. */
-  #worthFetching(job: Job, { target, copyFrom, keep }: SequencePlan): FoundPrefix | undefined {
-    if (this.#cache === undefined || !job.usesDisk) return undefined;
-    const found = this.#cache.find(job.namespace, job.base, keep);
-    if (found !== undefined || job.marks.length === 0) return found;
-    // A caller pays for a block, so it is fetched even where little is gained.
-    const source = copyFrom ?? target;
-    const warm = source.namespace === job.namespace ? commonPrefix(source.tokens, job.prompt) : 0;
-    const stored = this.#cache.storedOf(job.namespace, job.base);
-    if (stored === undefined || stored.common <= warm) return undefined;
-    return this.#explicit.hitTokens(job, stored.common) > this.#explicit.hitTokens(job, warm) ? stored : undefined;
-  }
-
-  #beginRestore(job: Job, plan: SequencePlan, found: FoundPrefix, wanted: number): void {
-    const free = this.#sequences.filter(({ isFree }) => isFree);
-    // What the best sequence holds is mostly in the file, too.
-    const isCovered = plan.copyFrom === undefined && plan.keep > 0 && plan.keep * 2 >= plan.target.tokens.length;
-    const target = isCovered ? plan.target : (leastRecentlyUsed(free) ?? plan.target);
-    const others = this.#freeBeside(target, wanted - 1);
-    for (const sequence of [target, ...others]) this.#take(sequence);
-    const looking = this.#cache?.isWhole(found.prefix) ?? Promise.resolve(false);
-    const looked = looking.then((isWhole) => {
-      restore.isWhole = isWhole;
-    });
-    const restore: Restore = { job, target, others, found, isWhole: undefined, looked };
-    this.#restores.push(restore);
-  }
-
-  #endRestore(restore: Restore): void {
-    this.#restores = this.#restores.filter((other) => other !== restore);
-    this.#cache?.letGo(restore.found.prefix);
-    for (const sequence of [restore.target, ...restore.others]) this.#release(sequence);
-  }
-
-  /** Begins the jobs whose files have been looked at. */
-  async #finishRestores(): Promise<void> {
-    for (const restore of this.#restores.filter(({ isWhole }) => isWhole !== undefined)) {
-      const { job, target, others, found } = restore;
-      const isRestored = restore.isWhole === true && (await this.#restore(restore));
-      if (job.isEnded) continue;
-      this.#endRestore(restore);
-      if (isRestored) {
-        this.#begin(job, target, others, target.usableFor(job.base), found);
-      } else {
-        this.#cache?.drop(found.prefix);
-        this.#waiting.unshift(job);
-      }
-    }
-  }
-
-  async #restore({ job, target, others, found }: Restore): Promise<boolean> {
-    await this.#saver?.beforeLoss(target, 0);
-    for (const other of others) await this.#saver?.beforeLoss(other, 0);
-    await this.#makeCopies();
-    if (job.isEnded || this.#cache === undefined) return false;
-    this.#empty(target);
-    if (await this.#cache.load(found.prefix, target)) return true;
-    this.#empty(target);
-    return false;
+  /** The job begins with what was restored, or as if it had just come. */
+  #endRestore({ job, target, others, found }: Restore, isRestored: boolean): void {
+    if (isRestored) this.#begin(job, target, others, target.usableFor(job.base), found);
+    else this.#waiting.unshift(job);
   }
 
   /** Resolves when files have been looked at, or a message has come. */
-  async #filesOrWork(): Promise<void> {
+  async #filesOrWork(restores: PrefixRestores): Promise<void> {
     const work = Promise.withResolvers<void>();
     this.#nudge = work.resolve;
-    await Promise.race([work.promise, ...this.#restores.map(({ looked }) => looked)]);
+    await Promise.race([work.promise, restores.looked()]);
   }
 
   /** Comes back when the next sequence is due. */
@@ -656,15 +556,15 @@ export class Scheduler {
    * one of what was read into it since.
    */
   async #makeCopies(): Promise<void> {
-    while (this.#unmadeCopies.size > 0) {
+    for (let copies = this.#pool.unmadeCopies; copies.length > 0; copies = this.#pool.unmadeCopies) {
       if (this.#choices.length > 0) await this.#step();
-      else await this.#computeNothing([...this.#unmadeCopies]);
+      else await this.#computeNothing(copies);
     }
   }
 
   /** A batch whose result nobody wants, for what else happens with a batch. Nobody needs these sequences any more. */
   async #computeNothing(copies: readonly Sequence[]): Promise<void> {
-    for (const copy of copies) this.#empty(copy);
+    for (const copy of copies) this.#pool.empty(copy);
     const sequence = copies[0]?.id ?? 0;
     await this.#compute([{ sequence, firstPosition: 0, tokens: [0], wantsLogits: true }]);
     this.#engine.clear(sequence);
@@ -687,9 +587,9 @@ export class Scheduler {
     this.#stateSentMs = performance.now();
     this.#send({
       type: 'state',
-      busySequences: this.#sequences.filter(({ isFree }) => !isFree).length,
+      busySequences: this.#pool.all.length - this.#pool.free.length,
       waitingJobs: this.#waiting.length,
-      warmTokens: this.#sequences.reduce((sum, { tokens }) => sum + tokens.length, 0),
+      warmTokens: this.#pool.all.reduce((sum, { tokens }) => sum + tokens.length, 0),
       ...(this.#cache && { cache: this.#cache.totals() }),
     });
   }
