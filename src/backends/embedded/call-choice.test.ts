@@ -146,7 +146,7 @@ describe('an answer in text', () => {
     expect(seen.choice).toMatchObject({ kind: 'call', name: OTHER.name });
     expect(seen.measured).toEqual([OTHER.name]);
     // That it opened as calls do speaks for none.
-    expect(seen.chances).toEqual([0.5]);
+    expect(seen.chances).toEqual([0.25]);
     expect(seen.plans[1]).toMatchObject({
       sampling: { temperature: 0 },
       stages: [{ calls: { mode: 'required' }, maxTokens: 32 }],

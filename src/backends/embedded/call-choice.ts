@@ -83,8 +83,8 @@ async function dueCall(decision: CallDecision, chooser: Chooser): Promise<CallDe
   return best && { ...decision, name: best.name, isOnly: true };
 }
 
-/** An answer in text speaks for no call, however it opens: a code block opens as some calls do. */
-const MOST_IN_TEXT = 0.5;
+/** An answer in text speaks against a call, however it opens: a code block opens as some calls do. */
+const MOST_IN_TEXT = 0.25;
 
 /** The call that the weights did not make although all else speaks for it. */
 async function missedCall(

@@ -98,7 +98,7 @@ describe('how well a function fits', () => {
     const { fit } = await look({ name: [2, 8, 8], request: [6, 10] });
     expect(fit?.evidence).toBeCloseTo(0.75 + 0.4);
     expect(fit?.isDue).toBe(true);
-    expect((await look({ name: [2, 8, 8], request: [8, 10] })).fit?.isDue).toBe(false);
+    expect((await look({ name: [2, 8, 8], request: [8.5, 10] })).fit?.isDue).toBe(false);
     expect((await look({ name: [2, 8, 8], request: [14, 10] })).fit?.evidence).toBeCloseTo(0.75 - 0.4);
     expect((await look({ name: [2, 8, 8], request: [1, 0] })).fit?.evidence).toBeCloseTo(0.75);
   });
@@ -111,13 +111,9 @@ describe('how well a function fits', () => {
   it('needs less where the weights were sure of calling, and more where they were not', async () => {
     const dueAt = async (callChance: number | undefined, share: number) =>
       (await look({ name: [2, 8, 8], request: [10 - share * 10, 10] }, { callChance })).fit?.isDue;
-    expect([await dueAt(0.5, 0.25), await dueAt(0.9, 0.25), await dueAt(undefined, 0.25)]).toEqual([
-      false,
-      true,
-      false,
-    ]);
-    expect([await dueAt(0.1, 0.45), await dueAt(0.5, 0.45)]).toEqual([false, true]);
-    expect([await dueAt(0, 0.9), await dueAt(1, -0.3)]).toEqual([true, false]);
+    expect([await dueAt(0.5, 0.15), await dueAt(0.9, 0.15)]).toEqual([false, true]);
+    expect([await dueAt(0.1, 0.35), await dueAt(0.5, 0.35)]).toEqual([false, true]);
+    expect([await dueAt(0, 0.8), await dueAt(1, -0.4)]).toEqual([true, false]);
   });
 
   it('is looked at no further where the name says enough', async () => {
@@ -196,13 +192,14 @@ describe('how well a function fits', () => {
     for (const { cache } of plans) expect(cache).toEqual({ mode: 'off', namespace: 'mine' });
   });
 
-  it('shows a long request by its beginning and its end', async () => {
+  it('is told of a long request by its beginning and its end, and by nothing that the function tells', async () => {
     const request = ask(`begin ${'x '.repeat(2_000)}end`, { tools: [WEATHER] });
-    const { prompts, plans } = await look({}, { request });
+    const { fit, prompts, plans } = await look({}, { request });
     expect(prompts[0]).toMatch(/begin x .*… .*x end/);
     expect(prompts[0]?.length).toBeLessThan(2_000);
-    expect(plans[3]?.stages[0]?.grammar).toMatch(/^root ::= " begin x .*… .*x end"$/);
-    expect(plans[3]?.stages[0]?.grammar?.length).toBeLessThan(350);
+    // What it tells is not looked at: 0.9 of the name and 0.4 as most requests have.
+    expect(plans).toHaveLength(3);
+    expect(fit?.evidence).toBeCloseTo(1.3);
   });
 });
 

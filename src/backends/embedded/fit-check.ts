@@ -12,8 +12,8 @@
  * - how likely a call was to the weights themselves.
  *
  * The first costs a prompt of some 150 tokens and the 5 to 15 tokens of the name, three times for a function that is new;
- * the second two prompts of some 200 tokens and the request's own, and only where it can still change anything. None of it
- * is counted, as forced text is not.
+ * the second two prompts of some 200 tokens and the request's own, for a short one, and only where it can still change
+ * anything. None of it is counted, as forced text is not.
  */
 import { type FunctionTool, functionTools, type GenerationRequest } from '../../core/generation.ts';
 import { literal, printExpression } from './constraints/grammar-expression.ts';
@@ -39,7 +39,7 @@ export interface Fit {
  * shares count the same, and the odds of a call a tenth of that.
  */
 const ODDS_WEIGHT = 0.1;
-const DUE = 1.05;
+const DUE = 0.95;
 /** What a share can be at most. */
 const WHOLE_SHARE = 1;
 /** With a name that is told so well, and weights so sure, the request need not be looked at. */
@@ -58,12 +58,14 @@ const MEASURED = /qwen[\s._-]*2\.5[\s._-]*coder.*\b(?:0\.5|1\.5)b/i;
 const FREE_TEXTS =
   /^(q|query|queries|question|search(_?(term|query))?|keywords?|sql|command|cmd|code|script|expression|formula|prompt|text|input|(file_?)?path|file|filename|ur[il])$/i;
 
-/** A request that tells of functions is told by its beginning and its end. */
+/** A request is told by its beginning and its end. */
 const MAX_REQUEST_CHARACTERS = 1_200;
-/** The same, of one that functions tell of: it is made token by token. */
-const MAX_TOLD_REQUEST_CHARACTERS = 300;
+/** Longer ones bring numbers and names, one after the other, that no function tells of: they say nothing of it. */
+const MAX_TOLD_REQUEST_CHARACTERS = 120;
+/** What a function tells of shorter ones that it answers, mostly. */
+const USUAL_SHARE = 0.4;
 const MAX_DESCRIPTION_CHARACTERS = 200;
-/** Of a name far more than it has, of a request enough. */
+/** More than a name has, or a short request. */
 const MAX_TOLD_TOKENS = 96;
 /** Functions whose surprise without a request is remembered. */
 const MAX_REMEMBERED = 1_000;
@@ -130,7 +132,9 @@ export class FitCheck {
     const known = nameShare + ODDS_WEIGHT * logOdds(callChance);
     if (known + WHOLE_SHARE < DUE) return { evidence: known, isDue: false };
     if (nameShare >= CLEAR.share && callChance >= CLEAR.chance) return { evidence: known + WHOLE_SHARE, isDue: true };
-    const requestShare = await this.#requestShare(tool, question);
+    const text = oneLine(lastMessageText(input.request));
+    const isShort = text.length <= MAX_TOLD_REQUEST_CHARACTERS;
+    const requestShare = isShort ? await this.#requestShare(tool, ` ${text}`, question) : USUAL_SHARE;
     if (requestShare === undefined) return undefined;
     const evidence = known + requestShare;
     return { evidence, isDue: evidence >= DUE };
@@ -157,9 +161,12 @@ export class FitCheck {
   }
 
   /** How much of the request the function tells: 0 no more than no function, less than that still less. */
-  async #requestShare(tool: FunctionTool, { input, start, signal }: FitQuestion): Promise<number | undefined> {
+  async #requestShare(
+    tool: FunctionTool,
+    text: string,
+    { input, start, signal }: FitQuestion,
+  ): Promise<number | undefined> {
     const { request } = input;
-    const text = ` ${cutText(oneLine(lastMessageText(request)), MAX_TOLD_REQUEST_CHARACTERS)}`;
     const here = await surpriseOf(requestPlan(toldOf(tool), text, input), start, signal);
     if (here === undefined) return undefined;
     let elsewhere = this.#requests.get(request);
