@@ -35,6 +35,18 @@ describe('the optional arguments that a request speaks of', () => {
     expect(requiredFor('The dynamic analysis', one)).toBeUndefined();
   });
 
+  it('are units of measurement where something is measured', () => {
+    const unitFor = (request: string, description: string, name = 'unit'): unknown =>
+      requiredFor(request, { type: 'object', properties: { [name]: { type: 'string', description } } });
+    const measurement = "The unit of measurement for the radius. Default is 'cm'.";
+    expect(unitFor('A circle with a radius of 4 inches', measurement)).toEqual(['unit']);
+    expect(unitFor('Circles of 5cm and 8cm', measurement, 'units')).toEqual(['units']);
+    expect(unitFor('A circle with a radius of 4', measurement)).toBeUndefined();
+    expect(unitFor('I weigh 85 kg', 'The measurement system of the result')).toBeUndefined();
+    expect(unitFor('The density of 45 kg in 15 m³', 'The unit of density. Default is kg/m³')).toBeUndefined();
+    expect(unitFor('A circle of 4 inches', measurement, 'precision')).toBeUndefined();
+  });
+
   it('are no objects', () => {
     const deck = { type: 'array', items: { type: 'object' } };
     expect(requiredFor('A card of the deck', { type: 'object', properties: { deck } })).toBeUndefined();

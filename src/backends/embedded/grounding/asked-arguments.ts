@@ -2,7 +2,7 @@
  * The optional arguments that a request speaks of: small weights leave them out, although the caller asked for them.
  *
  * An argument is spoken of when the request holds all words of its name (`weight`, `include_dissent`) or of one of the values
- * it may have (`rating` of `["price", "rating"]`), or is described with.
+ * it may have (`rating` of `["price", "rating"]`), or is described with. A unit of measurement is, when it measures something.
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
@@ -35,7 +35,9 @@ export function withAskedRequired(parameters: JsonSchema, request: string): Json
   const members = membersOf(parameters);
   if (members === undefined) return parameters;
   const spoken = wordsOf(request);
-  const asked = members.optional.filter(([name, schema]) => isSpokenOf(name, schema, spoken)).map(([name]) => name);
+  const asked = members.optional
+    .filter(([name, schema]) => isSpokenOf(name, schema, spoken) || isMeasuredIn(name, schema, request))
+    .map(([name]) => name);
   return asked.length === 0 ? parameters : { ...parameters, required: [...members.required, ...asked] };
 }
 
@@ -63,6 +65,17 @@ function isSpokenOf(name: string, schema: Json, spoken: readonly string[]): bool
     const words = wordsOf(text).filter((word) => !GENERIC.has(word));
     return words.length > 0 && areAmong(words, spoken);
   });
+}
+
+const UNIT = /^units?$/i;
+const OF_MEASUREMENT = /\bmeasure(?:ment)?\b(?! system)/i;
+/** A number with what it counts: "4 inches", "5cm". */
+const MEASURE =
+  /\d\s?(?:[cmk]?m|in|ft|yd|mi|k?g|lbs?|oz|(?:centi|kilo|milli)?met(?:er|re)s?|inch(?:es)?|feet|foot|yards?|miles?|(?:kilo)?grams?|pounds?|ounces?|lit(?:er|re)s?|gallons?)\b/i;
+
+/** Left out, the unit would be another than the one that was said. */
+function isMeasuredIn(name: string, schema: Json, request: string): boolean {
+  return isJsonObject(schema) && UNIT.test(name) && OF_MEASUREMENT.test(descriptionOf(schema)) && MEASURE.test(request);
 }
 
 function isObject(schema: Json | undefined): boolean {
