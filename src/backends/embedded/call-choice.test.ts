@@ -104,10 +104,27 @@ describe('a call that the weights make', () => {
     expect((await chosen([call(WEATHER.name)], BADLY, { tools })).choice).toEqual({ kind: 'without-calls' });
   });
 
+  it('is one of another function where that fits better, unless the named one is clearly meant', async () => {
+    const tools = [WEATHER, OTHER];
+    const fits = (named: number, other: number) => (name: string) => ({
+      evidence: name === WEATHER.name ? named : other,
+      isDue: true,
+    });
+    const nameOf = ({ choice }: Seen) => choice?.kind === 'call' && choice.name;
+    expect(nameOf(await chosen([call(WEATHER.name)], fits(1.1, 1.3), { tools }))).toBe(OTHER.name);
+    expect(nameOf(await chosen([call(WEATHER.name)], fits(1.1, 1.15), { tools }))).toBe(WEATHER.name);
+    const clear = await chosen([call(WEATHER.name)], fits(1.5, 1.9), { tools });
+    expect(nameOf(clear)).toBe(WEATHER.name);
+    expect(clear.measured).toEqual([WEATHER.name]);
+  });
+
   it('is none of many others, which nobody looks at', async () => {
     const tools = [WEATHER, ...Array.from({ length: 4 }, (_, index) => ({ ...OTHER, name: `other_${index}` }))];
     const byName = (name: string): Fit => (name === WEATHER.name ? BADLY : WELL);
     expect((await chosen([call(WEATHER.name)], byName, { tools })).choice).toEqual({ kind: 'without-calls' });
+    const { choice, measured } = await chosen([call(WEATHER.name)], ENOUGH, { tools });
+    expect(choice).toMatchObject({ kind: 'call', name: WEATHER.name });
+    expect(measured).toEqual([WEATHER.name]);
   });
 
   it('stands where nobody can tell how it fits', async () => {

@@ -3,8 +3,8 @@
  * 0 (`call-decision.ts`), weighed against how well the function fits the request (`fit-check.ts`).
  *
  *     they call      and the function fits                         → that call
- *                    and it does not, but another does             → a call of that
- *                    and none does                                 → an answer made without functions
+ *                    and another fits better, by a little at least → a call of that
+ *                    and none fits                                 → an answer made without functions
  *     they answer    and were not near to calling                  → that answer
  *                    and were, and the function fits all the same  → a call of it
  *
@@ -63,24 +63,27 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
   }
 }
 
-/** Looked at in place of one that does not fit; each costs what a look at that one cost. */
+/** Looked at beside the one that was named; each costs what a look at that one cost. */
 const MAX_OTHERS = 3;
+/** With so much to speak for it the others are not looked at. */
+const CLEARLY_NAMED = 1.4;
+/** What another one has more than the one that the weights have chosen. */
+const BETTER_BY = 0.1;
 
-/** The call that was made, where its function fits, or else one of the function that fits best, where one does. */
+/** The call that was made, or one of another function that fits better; undefined where none fits. */
 async function dueCall(decision: CallDecision, chooser: Chooser): Promise<CallDecision | undefined> {
   const fitOf = (name: string): Promise<Fit | undefined> => fitFor(name, decision.callChance, chooser);
   const named = await fitOf(decision.name);
   // An engine that tells no probabilities cannot be asked, and a call it decided on stands.
-  if (named === undefined || named.isDue) return decision;
+  if (named === undefined || named.evidence >= CLEARLY_NAMED) return decision;
   const others = functionTools(chooser.input.request).filter(({ name }) => name !== decision.name);
-  if (others.length > MAX_OTHERS) return undefined;
-  let best: { readonly name: string; readonly evidence: number } | undefined;
-  for (const { name } of others) {
+  let best = named.isDue ? { decision, evidence: named.evidence + BETTER_BY } : undefined;
+  for (const { name } of others.length > MAX_OTHERS ? [] : others) {
     const fit = await fitOf(name);
     if (fit?.isDue && fit.evidence > (best?.evidence ?? Number.NEGATIVE_INFINITY))
-      best = { name, evidence: fit.evidence };
+      best = { decision: { ...decision, name, isOnly: true }, evidence: fit.evidence };
   }
-  return best && { ...decision, name: best.name, isOnly: true };
+  return best?.decision;
 }
 
 /** An answer in text speaks against a call, however it opens: a code block opens as some calls do. */
