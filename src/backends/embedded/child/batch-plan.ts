@@ -35,7 +35,7 @@ export const MAX_PIECE = LONG_PIECE - 1;
 /** One less, and it is computed the third way. */
 export const MIN_PIECE = 2;
 /** Rows that are multiplied together. */
-const ROWS = 4;
+export const ROWS = 4;
 
 /** The last place at or before `length` where a piece of a prompt may end. */
 export function alignedBefore(length: number): number {

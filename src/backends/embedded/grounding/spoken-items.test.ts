@@ -35,6 +35,17 @@ describe('items of lists', () => {
     expect(itemsFor('A restaurant in Boston')).toEqual(AMENITIES);
   });
 
+  it('are no signs, which no request says', () => {
+    const signs: JsonSchema = { type: 'array', items: { type: 'string', enum: ['+', '-', 'Patio'] } };
+    const parameters: JsonSchema = { type: 'object', properties: { signs } };
+    expect(withSpokenItems(parameters, 'A restaurant in Boston')).toEqual(parameters);
+  });
+
+  it('are what they were where only a number is nearly said', () => {
+    const list: JsonSchema = { type: 'array', items: { type: 'string', enum: ['20000', '30000'] } };
+    expect(itemsFor('A loan of 20001', list)).toEqual(['20000', '30000']);
+  });
+
   it('are all where all may be meant', () => {
     expect(itemsFor('Any restaurant with a patio, list everything it has')).toEqual(AMENITIES);
   });

@@ -23,15 +23,19 @@ export function withSpokenItems(parameters: JsonSchema, request: string): JsonSc
   if (!isJsonObject(properties) || WHOLE.test(request)) return parameters;
   const spoken = wordsOf(request);
   const conversation = new Conversation(request);
+  /** 24 hours are not meant by 12. */
+  const hasNumbersOf = (choice: string): boolean =>
+    wordsOf(choice).every((word) => !/^\p{N}/u.test(word) || spoken.includes(word));
+  const isSaid = (choice: string): boolean => {
+    const words = wordsOf(choice);
+    return words.length > 0 && areAmong(words, spoken);
+  };
   const narrow = (schema: Json): Json => {
     if (!isJsonObject(schema) || schema.type !== 'array' || !isJsonObject(schema.items)) return schema;
     if (NARROWING.some((keyword) => keyword in schema)) return schema;
-    const choices = choicesOf(schema);
-    const isSaid = (choice: string): boolean => areAmong(wordsOf(choice), spoken);
+    const choices = choicesOf(schema).filter(hasNumbersOf);
     if (!choices.some(isSaid)) return schema;
-    const hasNumbersOf = (choice: string): boolean =>
-      wordsOf(choice).every((word) => !/^\p{N}/u.test(word) || spoken.includes(word));
-    const kept = choices.filter((choice) => conversation.supports(choice) && hasNumbersOf(choice));
+    const kept = choices.filter((choice) => conversation.supports(choice));
     if (kept.length > MAX_KEPT) return schema;
     return { ...schema, items: { ...schema.items, enum: kept }, uniqueItems: true };
   };

@@ -1,4 +1,5 @@
 /** What a llama-server is started with. Versions differ: `--help` says what the one at hand knows. */
+import { LONG_PIECE, ROWS } from '../child/batch-plan.ts';
 
 export interface ServerSetting {
   readonly weightsFile: string;
@@ -11,11 +12,6 @@ export interface ServerSetting {
   /** Where cells of slots may be kept while choices share a prompt. */
   readonly slotFolder: string;
 }
-
-/** From so many prompt tokens on llama.cpp computes their attention in a way that is 1.7 times as fast. */
-const LONG_PIECE = 64;
-/** Rows that are multiplied together. */
-const ROWS = 4;
 
 /**
  * Tokens that are computed at once. Everybody's next token waits for them, so they are few; but those of a prompt are never less
