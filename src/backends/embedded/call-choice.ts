@@ -48,7 +48,8 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
   const isAsked = isMeasured(input, chooser.weightsName);
   const decisionPlan = decisionPlanOf(plan, input.spelling, answered, isAsked);
   if (!decisionPlan || signal.aborted) return undefined;
-  const decision = await decisionOf(start(decisionPlan), answered, plan.logprobs);
+  const names = functionTools(input.request).map(({ name }) => name);
+  const decision = await decisionOf(start(decisionPlan), { answered, logprobs: plan.logprobs, names });
   if (!decision || signal.aborted) return undefined;
   switch (decision.kind) {
     case 'repeat':
@@ -97,7 +98,7 @@ async function missedCall(
 ): Promise<ClearDecision | undefined> {
   const { input, start, signal } = chooser;
   const [only, ...others] = functionTools(input.request);
-  const named = others.length === 0 ? only : await decisionOf(start(namingPlanOf(plan)), []);
+  const named = others.length === 0 ? only : await decisionOf(start(namingPlanOf(plan)));
   if (named === undefined || !('name' in named) || signal.aborted) return undefined;
   const fit = await fitFor(named.name, Math.min(callChance ?? 0, MOST_IN_TEXT), chooser);
   return fit?.isDue ? { kind: 'call', name: named.name, accepted } : undefined;

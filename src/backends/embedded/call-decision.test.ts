@@ -75,7 +75,7 @@ describe('when to decide', () => {
 describe('the decision', () => {
   it('is text at the first visible text, and goes on behind it within what is left', async () => {
     const job = jobOf(accepted, step(1), step(3, { type: 'text', text: 'Hi' }), step(4, { type: 'text', text: '!' }));
-    const decision = await decisionOf(job, []);
+    const decision = await decisionOf(job);
     expect(decision).toEqual({ kind: 'text', accepted, pieces: [{ type: 'text', text: 'Hi' }], outputTokens: 3 });
     expect(job.wasCancelled).toBe(true);
     if (decision?.kind !== 'text') throw new Error('not text');
@@ -85,13 +85,23 @@ describe('the decision', () => {
   });
 
   it('is a call at its name, which is then required', async () => {
-    const decision = await decisionOf(
-      jobOf(accepted, step(5, { type: 'call-start', name: 'get_current_weather' })),
-      [],
-    );
+    const decision = await decisionOf(jobOf(accepted, step(5, { type: 'call-start', name: 'get_current_weather' })));
     expect(decision).toEqual({ kind: 'call', name: 'get_current_weather', accepted });
     if (decision?.kind !== 'call') throw new Error('no call');
     expect(decidedPlanOf(planOf(), decision).stages).toMatchObject([{ calls: { mode: 'required' } }]);
+  });
+
+  it('was near to a call where its first token opens one, or begins the name of a function', async () => {
+    const chance = async (token: string, names: readonly string[]): Promise<number | undefined> => {
+      const top = [{ token, bytes: [], logprob: Math.log(0.3) }];
+      const logprobs = [{ token: 'Of', bytes: [], logprob: Math.log(0.6), top }];
+      const decision = await decisionOf(jobOf(accepted, step(1, { type: 'text', text: 'Of', logprobs })), { names });
+      return decision?.kind === 'text' ? decision.callChance : undefined;
+    };
+    expect(await chance('{"', [])).toBeCloseTo(0.3);
+    expect(await chance(' mutation', ['mutation_type_find'])).toBeCloseTo(0.3);
+    expect(await chance('mutation', ['find_mutation'])).toBe(0);
+    expect(await chance('mu', ['mutation_type_find'])).toBe(0);
   });
 
   it('is a repeat only for the call that was just answered', async () => {
@@ -102,9 +112,9 @@ describe('the decision', () => {
       step(2, { type: 'call-input', text: inputText.slice(0, 5) }),
       step(3, { type: 'call-input', text: inputText.slice(5) }, { type: 'call-end', isValidJson: true }),
     ];
-    expect(await decisionOf(jobOf(...made('look_up', '{"b":2,"a":1}')), answered)).toEqual({ kind: 'repeat' });
-    expect(await decisionOf(jobOf(...made('look_up', '{"b":2,"a":7}')), answered)).toMatchObject({ kind: 'call' });
-    expect(await decisionOf(jobOf(...made('other', '{"b":2,"a":1}')), answered)).toMatchObject({ kind: 'call' });
+    expect(await decisionOf(jobOf(...made('look_up', '{"b":2,"a":1}')), { answered })).toEqual({ kind: 'repeat' });
+    expect(await decisionOf(jobOf(...made('look_up', '{"b":2,"a":7}')), { answered })).toMatchObject({ kind: 'call' });
+    expect(await decisionOf(jobOf(...made('other', '{"b":2,"a":1}')), { answered })).toMatchObject({ kind: 'call' });
   });
 
   it('is unclear when the tokens ran out, over when the job failed, nothing when the caller left', async () => {
@@ -115,10 +125,10 @@ describe('the decision', () => {
       reason: 'length',
       counts: { output: 32, reasoning: 0 },
     };
-    expect(await decisionOf(jobOf(accepted, end), [])).toEqual({ kind: 'unclear', accepted });
+    expect(await decisionOf(jobOf(accepted, end))).toEqual({ kind: 'unclear', accepted });
     const failed: JobMessage = { type: 'failed', jobId: 'job', message: 'broken' };
-    expect(await decisionOf(jobOf(accepted, failed), [])).toEqual({ kind: 'ended', message: failed });
-    expect(await decisionOf(jobOf(accepted), [])).toBeUndefined();
+    expect(await decisionOf(jobOf(accepted, failed))).toEqual({ kind: 'ended', message: failed });
+    expect(await decisionOf(jobOf(accepted))).toBeUndefined();
   });
 });
 

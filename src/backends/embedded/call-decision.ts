@@ -60,6 +60,8 @@ export interface AnsweredCall {
 /** The likeliest first tokens among which one that opens a call is looked for. */
 const FIRST_TOKENS = 5;
 const CALL_OPENING = /^\s*[`{<[]/;
+/** Fewer characters of a function's name begin many a word. */
+const MIN_NAME_START = 3;
 /** An opening with its name is over by then, whatever the spelling. */
 const OPENING_TOKENS = 32;
 /** Arguments that are longer are not looked at to their end. */
@@ -105,16 +107,18 @@ export function namingPlanOf(plan: DecodePlan): DecodePlan {
   return { ...plan, stages, choices: 1, sampling: { ...plan.sampling, temperature: 0 }, logprobs: undefined };
 }
 
-/**
- * Reads the deciding job until it is clear, and stops it. Undefined when its mailbox was closed on it. Of log probabilities
- * it keeps what the caller asked for.
- */
-export async function decisionOf(
-  job: Job,
-  answered: readonly AnsweredCall[],
-  logprobs?: DecodePlan['logprobs'],
-): Promise<Decision | undefined> {
-  const reader = new DecisionReader(answered, logprobs);
+/** What is made of a deciding job. */
+export interface DecisionReading {
+  readonly answered?: readonly AnsweredCall[] | undefined;
+  /** Log probabilities that the caller asked for; others are not kept. */
+  readonly logprobs?: DecodePlan['logprobs'];
+  /** Of the functions that may be called: an answer that begins with one is near to a call. */
+  readonly names?: readonly string[] | undefined;
+}
+
+/** Reads the deciding job until it is clear, and stops it. Undefined when its mailbox was closed on it. */
+export async function decisionOf(job: Job, reading: DecisionReading = {}): Promise<Decision | undefined> {
+  const reader = new DecisionReader(reading);
   for (;;) {
     const messages = await job.messages.take();
     if (!messages) return undefined;
@@ -165,13 +169,15 @@ function requiringCalls(stage: Stage, only?: string): Stage {
 class DecisionReader {
   readonly #answered: readonly AnsweredCall[];
   readonly #logprobs: DecodePlan['logprobs'];
+  readonly #names: readonly string[];
   #accepted: AcceptedMessage | undefined;
   /** The call that is being read because one of its name was just answered. */
   #call: { readonly name: string; inputText: string } | undefined;
 
-  constructor(answered: readonly AnsweredCall[], logprobs: DecodePlan['logprobs']) {
+  constructor({ answered = [], logprobs, names = [] }: DecisionReading) {
     this.#answered = answered;
     this.#logprobs = logprobs;
+    this.#names = names;
   }
 
   push(message: JobMessage): Decision | undefined {
@@ -203,11 +209,11 @@ class DecisionReader {
             accepted,
             pieces: pieces.flatMap((each) => (each.type === 'text' ? [withLogprobs(each, this.#logprobs)] : [])),
             outputTokens: counts.output,
-            callChance: callChance(piece.logprobs?.[0]),
+            callChance: callChance(piece.logprobs?.[0], this.#names),
           };
         case 'call-start':
           if (!this.#answered.some(({ name }) => name === piece.name))
-            return { kind: 'call', name: piece.name, accepted, callChance: callChance(piece.first) };
+            return { kind: 'call', name: piece.name, accepted, callChance: callChance(piece.first, this.#names) };
           this.#call = { name: piece.name, inputText: '' };
           break;
         case 'call-input':
@@ -241,12 +247,16 @@ function withLogprobs({ text, logprobs }: TextPiece, wanted: DecodePlan['logprob
   return { type: 'text', text, logprobs: logprobs.map((each) => ({ ...each, top: each.top.slice(0, wanted.top) })) };
 }
 
-function callChance(first: TokenLogprob | undefined): number | undefined {
+function callChance(first: TokenLogprob | undefined, names: readonly string[]): number | undefined {
   if (first === undefined) return undefined;
   const others = first.top.filter(({ token }) => token !== first.token);
   return [first, ...others]
-    .filter(({ token }) => CALL_OPENING.test(token))
+    .filter(({ token }) => CALL_OPENING.test(token) || isNameStart(token.trim(), names))
     .reduce((sum, { logprob }) => sum + Math.exp(logprob), 0);
+}
+
+function isNameStart(token: string, names: readonly string[]): boolean {
+  return token.length >= MIN_NAME_START && names.some((name) => name.startsWith(token));
 }
 
 function isSameJson(a: string, b: string): boolean {

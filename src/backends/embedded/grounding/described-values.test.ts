@@ -27,6 +27,25 @@ describe('the form of a value', () => {
     expect(described('depth', "Either 'brief' or 'detailed'. Goes with 'mode'.")).toEqual(choices);
   });
 
+  it('is one of all kinds that are listed in brackets', () => {
+    const kinds = { type: 'string', enum: ['walk', 'bike', 'public transport'] };
+    expect(described('mode', 'The mode of travel (walk, bike, or public transport).')).toEqual(kinds);
+    expect(described('mode', 'The mode of travel (e.g. walk, bike, bus).')).toEqual(TEXT);
+    expect(described('mode', 'The mode of travel (walk, bike, bus, etc.).')).toEqual(TEXT);
+    expect(described('place', 'Where to start (latitude, longitude, height).')).toEqual(TEXT);
+  });
+
+  it('is no larger a number than the largest that the request says, once zeros have to be counted', () => {
+    const whole = { type: 'integer' };
+    expect(described('payout', 'In USD', whole, 'a payout of 50 million')).toEqual({ ...whole, maximum: 50_000_000 });
+    expect(described('price', '', NUMBER, 'for $120,000 at 4')).toEqual({ ...NUMBER, maximum: 120_000 });
+    expect(described('price', '', NUMBER, 'for $1,200')).toEqual(NUMBER);
+    expect(described('amount', 'In cents', whole, 'for $120,000')).toEqual(whole);
+    expect(described('waitMilliseconds', '', whole, '120,000 seconds')).toEqual(whole);
+    expect(described('rate', '', NUMBER, '$120,000 at 2.5%')).toEqual({ ...NUMBER, exclusiveMaximum: 1 });
+    expect(described('price', '', { ...NUMBER, minimum: 5 }, 'for $120,000')).toEqual({ ...NUMBER, minimum: 5 });
+  });
+
   it('is a date as the description writes it', () => {
     const dates = (description: string): RegExp => {
       const { pattern } = described('day', description) as { pattern?: string };

@@ -6,13 +6,16 @@
  *     "The date in YYYY-MM-DD format"             pattern
  *     "The city and state, e.g. Boston, MA"       pattern
  *     "The base currency"                         pattern, a code of ISO 4217
+ *     "The mode of transport (walk, bike, bus)"   enum
  *     "The annual interest rate" for "at 5%"      less than 1: a rate is a fraction where nothing says that it is not
+ *     any number for "a dividend of 50 million"   at most that: small weights lose count of zeros
  *
  * In the cases of BFCL each of them holds wherever it is said (docs/decisions/0023).
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import { descriptionOf, quotedIn } from './descriptions.ts';
+import { largestIn } from './numbers.ts';
 import { wordsOf } from './words.ts';
 
 /** Whoever says more of a value by keywords has said what he wants. */
@@ -50,16 +53,28 @@ export function isPlainText(schema: JsonSchema): boolean {
 function narrow(name: string, schema: Json, request: string): Json {
   if (!isJsonObject(schema)) return schema;
   const description = descriptionOf(schema);
-  if (schema.type === 'number') {
-    const isPlain = ![...NARROWING, ...BOUNDS].some((keyword) => keyword in schema);
-    return isPlain && isFraction(name, description, request) ? { ...schema, exclusiveMaximum: 1 } : schema;
-  }
+  if (schema.type === 'number' || schema.type === 'integer') return narrowNumber(name, schema, request);
   if (!isPlainText(schema)) return schema;
   const choices = choicesIn(description);
   if (choices.length > 0) return { ...schema, enum: choices };
   const pattern = patternOf(name, description);
   return pattern === undefined ? schema : { ...schema, pattern };
 }
+
+function narrowNumber(name: string, schema: JsonSchema, request: string): JsonSchema {
+  if ([...NARROWING, ...BOUNDS].some((keyword) => keyword in schema)) return schema;
+  const description = descriptionOf(schema);
+  if (schema.type === 'number' && isFraction(name, description, request)) return { ...schema, exclusiveMaximum: 1 };
+  const largest = largestIn(request);
+  const isCounted = largest >= MIN_LARGEST && !SMALL_UNIT.test(`${wordsOf(name).join(' ')} ${description}`);
+  return isCounted ? { ...schema, maximum: largest } : schema;
+}
+
+/** Zeros of smaller numbers are counted right. */
+const MIN_LARGEST = 10_000;
+/** What is said in dollars or seconds is a larger number in these. */
+const SMALL_UNIT =
+  /\b(?:cents?|pence|paise|fen|satoshis?|wei|smallest|minor|bytes?|bits?|ms|(?:centi|milli|micro|nano)\p{L}*|epoch|timestamp|unix)\b/iu;
 
 /** Leads to all values there are. "Can be left out if it is 'a'" does not. */
 const CLOSED =
@@ -69,10 +84,17 @@ const UNCLOSED = /\be\.g|\bsuch as\b|\betc\b|\bfor example\b|\blike\b|\bformat/i
 const PLACEHOLDER =
   /\b(?:address|city|code|country|date|day|email|id|name|number|path|state|string|text|time|title|url|user|year|zip)\b|[<{[]/i;
 
-/** The values in quotes, to the end of the sentence that says that there are no others. */
+/** All kinds of something, in brackets; of more words each would be no name of a kind. */
+const KINDS =
+  /\b(?:category|kind|level|method|mode|style|type) of [^()]{1,40}\(((?:[\p{L}\p{N}-]+(?: [\p{L}\p{N}-]+)?, ){2,}(?:or )?[\p{L}\p{N}-]+(?: [\p{L}\p{N}-]+)?)\)/iu;
+
+/** The values in quotes, to the end of the sentence that says that there are no others; or all kinds in brackets. */
 function choicesIn(description: string): readonly string[] {
+  if (UNCLOSED.test(description)) return [];
+  const kinds = KINDS.exec(description)?.[1];
+  if (kinds !== undefined) return kinds.split(', ').map((kind) => kind.replace(/^or /, ''));
   const start = CLOSED.exec(description)?.index;
-  if (start === undefined || UNCLOSED.test(description)) return [];
+  if (start === undefined) return [];
   const sentence = /^.*?(?:\.\s|$)/s.exec(description.slice(start))?.[0] ?? '';
   const choices = [...new Set(quotedIn(sentence).map(({ text }) => text))];
   return choices.length < 2 || choices.some((choice) => PLACEHOLDER.test(choice)) ? [] : choices;

@@ -52,6 +52,17 @@ export function digitsIn(text: string): readonly number[] {
   return (text.match(DIGITS) ?? []).map((digits) => Number(digits.replaceAll(',', '')));
 }
 
+const SCALE_WORDS: Readonly<Record<string, number>> = { thousand: 1e3, million: 1e6, billion: 1e9, trillion: 1e12 };
+const WITH_SCALE = new RegExp(`(${DIGITS.source})\\s?(${Object.keys(SCALE_WORDS).join('|')})?\\b`, 'giu');
+
+/** The largest number in digits, "50 million" among them; 0 where there is none. */
+export function largestIn(text: string): number {
+  const numbers = [...text.matchAll(WITH_SCALE)].map(
+    ([, digits = '', scale = '']) => Number(digits.replaceAll(',', '')) * (SCALE_WORDS[scale.toLowerCase()] ?? 1),
+  );
+  return Math.max(0, ...numbers);
+}
+
 export function numbersIn(text: string): Numbers {
   const inWords = (text.toLowerCase().match(/\p{L}+/gu) ?? []).flatMap(
     (word) => IN_WORDS.get(word) ?? IN_WORDS.get(word.replace(/s$/, '')) ?? [],
