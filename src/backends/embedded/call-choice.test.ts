@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { FunctionTool, Turn } from '../../core/generation.ts';
 import { type CallChoice, chooseCall } from './call-choice.ts';
 import { decidedPlanOf } from './call-decision.ts';
 import { decodePlanOf } from './decode-plan.ts';
@@ -8,7 +9,8 @@ import type { Fit, FitQuestion } from './fit-check.ts';
 import { Mailbox } from './mailbox.ts';
 import { ask, planInputOf, WEATHER } from './testing/harness.ts';
 
-const CODER = 'qwen2.5-coder-0.5b-instruct';
+const CODER = 'qwen2.5-coder-1.5b-instruct';
+const SMALLEST = 'qwen2.5-coder-0.5b-instruct';
 const OTHER = { ...WEATHER, name: 'get_time' };
 const accepted: JobMessage = { type: 'accepted', jobId: 'job', promptTokens: 9, cachedTokens: 2 };
 
@@ -118,6 +120,20 @@ describe('a call that the weights make', () => {
     expect(clear.measured).toEqual([WEATHER.name]);
   });
 
+  it('is one of another function where only that can be told the date of the request', async () => {
+    const dated = { ...OTHER, inputSchema: { type: 'object', properties: { date: { type: 'string' } } } };
+    const fits = (name: string): Fit => ({ evidence: name === WEATHER.name ? 1.5 : 1.4, isDue: true });
+    const nameFor = async (text: string, tools: readonly FunctionTool[]) => {
+      const turns: Turn[] = [{ role: 'user', parts: [{ type: 'text', text }] }];
+      const { choice } = await chosen([call(WEATHER.name)], fits, { tools, turns });
+      return choice?.kind === 'call' && choice.name;
+    };
+    const tools = [WEATHER, dated];
+    expect(await nameFor('Was it cold on January 1, 2022?', tools)).toBe(dated.name);
+    expect(await nameFor('Was it cold in January?', tools)).toBe(WEATHER.name);
+    expect(await nameFor('Was it cold on January 1, 2022?', [WEATHER, OTHER])).toBe(WEATHER.name);
+  });
+
   it('is none of many others, which nobody looks at', async () => {
     const tools = [WEATHER, ...Array.from({ length: 4 }, (_, index) => ({ ...OTHER, name: `other_${index}` }))];
     const byName = (name: string): Fit => (name === WEATHER.name ? BADLY : WELL);
@@ -154,6 +170,14 @@ describe('an answer in text', () => {
     expect(choice).toMatchObject({ kind: 'text' });
     expect(measured).toEqual([]);
     expect((await chosen([{ type: 'text', text: 'It' }], WELL)).choice).toMatchObject({ kind: 'text' });
+  });
+
+  it('is looked at however far from a call it was, of weights that miss such calls', async () => {
+    const { choice, chances } = await chosen([text('It', 0)], ENOUGH, {}, SMALLEST);
+    expect(choice).toMatchObject({ kind: 'call', name: WEATHER.name });
+    expect(chances).toEqual([0]);
+    const untold = await chosen([{ type: 'text', text: 'It' }], WELL, {}, SMALLEST);
+    expect(untold.choice).toMatchObject({ kind: 'text' });
   });
 
   it('may be a call of a function that nobody has: it is then asked which of the declared ones it would be', async () => {

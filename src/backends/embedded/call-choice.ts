@@ -5,12 +5,12 @@
  *     they call      and the function fits                         → that call
  *                    and another fits better, by a little at least → a call of that
  *                    and none fits                                 → an answer made without functions
- *     they answer    and were not near to calling                  → that answer
+ *     they answer    and were not near to calling                  → that answer (of some weights all are looked at)
  *                    and were, and the function fits all the same  → a call of it
  *
  * The jobs run one after the other, so that one place in the queue is enough.
  */
-import { functionTools } from '../../core/generation.ts';
+import { type FunctionTool, functionTools } from '../../core/generation.ts';
 import {
   answeredCallsOf,
   type ClearDecision,
@@ -22,7 +22,10 @@ import {
 import type { PlanInput } from './decode-plan.ts';
 import type { Job } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
-import { type Fit, type FitCheck, isMeasured, isNearCall } from './fit-check.ts';
+import { type Fit, type FitCheck, type Measured, measuredOf } from './fit-check.ts';
+import { saysDate, takesDate } from './grounding/told-dates.ts';
+import { lastMessageText } from './single-request.ts';
+import { parametersOf } from './tool-prompt.ts';
 
 export type CallChoice =
   | ClearDecision
@@ -45,8 +48,8 @@ export interface Chooser {
 export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<CallChoice | undefined> {
   const { input, start, signal } = chooser;
   const answered = answeredCallsOf(input.request.turns);
-  const isAsked = isMeasured(input, chooser.weightsName);
-  const decisionPlan = decisionPlanOf(plan, input.spelling, answered, isAsked);
+  const measured = measuredOf(input, chooser.weightsName);
+  const decisionPlan = decisionPlanOf(plan, input.spelling, answered, measured !== undefined);
   if (!decisionPlan || signal.aborted) return undefined;
   const names = functionTools(input.request).map(({ name }) => name);
   const decision = await decisionOf(start(decisionPlan), { answered, logprobs: plan.logprobs, names });
@@ -55,13 +58,18 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
     case 'repeat':
       return { kind: 'without-calls' };
     case 'call':
-      return isAsked ? ((await dueCall(decision, chooser)) ?? { kind: 'without-calls' }) : decision;
+      return measured ? ((await dueCall(decision, chooser)) ?? { kind: 'without-calls' }) : decision;
     case 'text':
-      if (!isAsked || !isNearCall(decision.callChance)) return decision;
+      if (measured === undefined || !isNear(decision.callChance, measured)) return decision;
       return (await missedCall(plan, decision, chooser)) ?? decision;
     default:
       return decision;
   }
+}
+
+/** An engine that tells no probabilities cannot be asked. */
+function isNear(callChance: number | undefined, { nearChance }: Measured): boolean {
+  return callChance !== undefined && callChance >= nearChance;
 }
 
 /** Looked at beside the one that was named; each costs what a look at that one cost. */
@@ -70,14 +78,21 @@ const MAX_OTHERS = 3;
 const CLEARLY_NAMED = 1.4;
 /** What another one has more than the one that the weights have chosen. */
 const BETTER_BY = 0.1;
+/** What one has less that cannot be told the date of the request, where another one can. */
+const UNTOLD_DATE = 0.3;
 
 /** The call that was made, or one of another function that fits better; undefined where none fits. */
 async function dueCall(decision: CallDecision, chooser: Chooser): Promise<CallDecision | undefined> {
-  const fitOf = (name: string): Promise<Fit | undefined> => fitFor(name, decision.callChance, chooser);
+  const tools = functionTools(chooser.input.request);
+  const untold = withoutDate(tools, lastMessageText(chooser.input.request));
+  const fitOf = async (name: string): Promise<Fit | undefined> => {
+    const fit = await fitFor(name, decision.callChance, chooser);
+    return fit && untold.includes(name) ? { ...fit, evidence: fit.evidence - UNTOLD_DATE } : fit;
+  };
   const named = await fitOf(decision.name);
   // An engine that tells no probabilities cannot be asked, and a call it decided on stands.
   if (named === undefined || named.evidence >= CLEARLY_NAMED) return decision;
-  const others = functionTools(chooser.input.request).filter(({ name }) => name !== decision.name);
+  const others = tools.filter(({ name }) => name !== decision.name);
   let best = named.isDue ? { decision, evidence: named.evidence + BETTER_BY } : undefined;
   for (const { name } of others.length > MAX_OTHERS ? [] : others) {
     const fit = await fitOf(name);
@@ -85,6 +100,13 @@ async function dueCall(decision: CallDecision, chooser: Chooser): Promise<CallDe
       best = { decision: { ...decision, name, isOnly: true }, evidence: fit.evidence };
   }
   return best?.decision;
+}
+
+/** The functions that cannot be told the date that the message says, where others can. */
+function withoutDate(tools: readonly FunctionTool[], message: string): readonly string[] {
+  if (!saysDate(message)) return [];
+  const untold = tools.filter((tool) => !takesDate(parametersOf(tool)));
+  return untold.length === tools.length ? [] : untold.map(({ name }) => name);
 }
 
 /** An answer in text speaks against a call, however it opens: a code block opens as some calls do. */

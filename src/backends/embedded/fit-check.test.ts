@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { GenerationRequest, Turn } from '../../core/generation.ts';
 import type { Job, JobMessage } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
-import { FitCheck, isMeasured, isNearCall } from './fit-check.ts';
+import { FitCheck, measuredOf } from './fit-check.ts';
 import { Mailbox } from './mailbox.ts';
 import { ask, collect, contextOf, fakeBackend, planInputOf, WEATHER } from './testing/harness.ts';
 
@@ -22,7 +22,8 @@ const CALL: Turn = {
 };
 
 describe('whether a call is due', () => {
-  const isMeasuredFor = (request: GenerationRequest, name = CODER): boolean => isMeasured(planInputOf(request), name);
+  const isMeasuredFor = (request: GenerationRequest, name = CODER): boolean =>
+    measuredOf(planInputOf(request), name) !== undefined;
 
   it('is asked of weights whose bias was measured, at the first step of a plain request', () => {
     expect(isMeasuredFor(asked())).toBe(true);
@@ -36,11 +37,13 @@ describe('whether a call is due', () => {
   it('is not asked of weights that were trained on the spelling', () => {
     const chatTemplate = "{{ '<tool_call>' }}{% for m in messages %}{{ m.content }}{% endfor %}";
     const input = planInputOf(asked(), { chatTemplate, spelling: 'hermes' });
-    expect(isMeasured(input, CODER)).toBe(false);
+    expect(measuredOf(input, CODER)).toBeUndefined();
   });
 
-  it('is asked of an answer in text that was near to a call', () => {
-    expect([0.02, 0.1, 0.9, undefined].map(isNearCall)).toEqual([false, true, true, false]);
+  it('is asked of every answer in text of the smallest weights, and of one that was near to a call of others', () => {
+    const nearChanceOf = (name: string) => measuredOf(planInputOf(asked()), name)?.nearChance;
+    expect(nearChanceOf('qwen2.5-coder-0.5b-instruct')).toBe(0);
+    expect(nearChanceOf('Qwen2.5 Coder 1.5B Instruct')).toBe(0.1);
   });
 });
 

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { saysDate, takesDate } from './told-dates.ts';
+
+const takes = (name: string, schema: object): boolean => takesDate({ properties: { [name]: { ...schema } } });
+
+describe('a date', () => {
+  it.each([
+    'the rate at January 1, 2022',
+    'from 10th December 2022 on',
+    'on the 3rd of May 2021',
+    'before 2022-12-10',
+    'on 12/10/2022',
+    '2022年12月10日的汇率',
+  ])('is said: %s', (request) => expect(saysDate(request)).toBe(true));
+
+  it.each(['in 2022', 'in May', 'Maybe 10 2022s', '1/2 of 2022', 'tomorrow'])('is not said: %s', (request) =>
+    expect(saysDate(request)).toBe(false),
+  );
+
+  it('may be told by name, format or description, and not by a number of days', () => {
+    expect(takes('startDate', { type: 'string' })).toBe(true);
+    expect(takes('year', { type: 'integer' })).toBe(true);
+    expect(takes('start', { type: 'string', format: 'date' })).toBe(true);
+    expect(takes('start', { type: 'string', description: 'When it begins' })).toBe(true);
+    expect(takes('start', { type: 'string', description: 'Where it begins' })).toBe(false);
+    expect(takes('ahead', { type: 'integer', description: 'Days from the current date' })).toBe(false);
+    expect(takes('isDated', { type: 'boolean', description: 'Whether the date is shown' })).toBe(false);
+    expect(takes('anything', {})).toBe(false);
+    expect(takesDate({ type: 'object' })).toBe(false);
+  });
+});
