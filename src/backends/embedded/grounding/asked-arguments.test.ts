@@ -14,7 +14,7 @@ const PARAMETERS: JsonSchema = {
   required: ['instrument'],
 };
 const requiredFor = (request: string, parameters = PARAMETERS): unknown =>
-  withAskedRequired(parameters, request).required;
+  withAskedRequired(parameters, request, true).required;
 
 describe('the optional arguments that a request speaks of', () => {
   it('are required by their names, whatever their endings', () => {
@@ -33,6 +33,21 @@ describe('the optional arguments that a request speaks of', () => {
     expect(requiredFor('The static analysis', parameters)).toBeUndefined();
     const one = { type: 'object', properties: { mode: { type: 'string', description: "Such as 'dynamic'." } } };
     expect(requiredFor('The dynamic analysis', one)).toBeUndefined();
+  });
+
+  it('have one of the values that are said, where one call is made', () => {
+    const valueFor = (request: string, schema: JsonSchema, isParallel = false): unknown => {
+      const parameters = { type: 'object', properties: { mode: schema } };
+      const { properties } = withAskedRequired(parameters, request, isParallel) as typeof parameters;
+      return properties.mode;
+    };
+    const listed = { type: 'string', enum: ['static', 'dynamic', 'modal'] };
+    expect(valueFor('The static and dynamic analysis', listed)).toEqual({ ...listed, enum: ['static', 'dynamic'] });
+    expect(valueFor('The dynamic analysis', listed, true)).toBe(listed);
+    const shown = { type: 'string', description: "E.g. 'static' or 'dynamic (fast)'." };
+    expect(valueFor('A fast, dynamic analysis', shown)).toEqual({ ...shown, pattern: '^(dynamic \\(fast\\))' });
+    // By its name: the value may be another.
+    expect(valueFor('In static mode', listed)).toBe(listed);
   });
 
   it('are units of measurement where something is measured', () => {
@@ -55,13 +70,13 @@ describe('the optional arguments that a request speaks of', () => {
   it('are none by words that say nothing, or by a part of a name', () => {
     expect(requiredFor('What is the name of a piano?')).toEqual(['instrument']);
     expect(requiredFor('The stockholm piano')).toEqual(['instrument']);
-    expect(withAskedRequired(PARAMETERS, 'A piano')).toBe(PARAMETERS);
+    expect(withAskedRequired(PARAMETERS, 'A piano', true)).toBe(PARAMETERS);
   });
 
   it('are none by one of very many values', () => {
     const towns = Array.from({ length: 65 }, (_, index) => (index === 0 ? 'Rome' : `Town ${index}`));
     const parameters = { type: 'object', properties: { town: { type: 'string', enum: towns } } };
-    expect(withAskedRequired(parameters, 'A piano in Rome')).toBe(parameters);
+    expect(withAskedRequired(parameters, 'A piano in Rome', true)).toBe(parameters);
   });
 
   it('are left alone where the schema says more of its members', () => {
@@ -71,7 +86,7 @@ describe('the optional arguments that a request speaks of', () => {
   });
 
   it('may not be left out again', () => {
-    expect(optionalArguments(withAskedRequired(PARAMETERS, 'A piano with a view'))).toEqual([
+    expect(optionalArguments(withAskedRequired(PARAMETERS, 'A piano with a view', true))).toEqual([
       'features',
       'includeStock',
       'name',

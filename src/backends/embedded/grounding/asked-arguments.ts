@@ -3,11 +3,13 @@
  *
  * An argument is spoken of when the request holds all words of its name (`weight`, `include_dissent`) or of one of the values
  * it may have (`rating` of `["price", "rating"]`), or is described with. A unit of measurement is, when it measures something.
+ * What is asked for by its value alone has that value, where one call is made.
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
+import { isPlainText } from './described-values.ts';
 import { descriptionOf, quotedIn } from './descriptions.ts';
-import { areAmong, wordsOf } from './words.ts';
+import { areAmong, literalPattern, wordsOf } from './words.ts';
 
 /** Words of names that say nothing of the argument. */
 const GENERIC = new Set(
@@ -31,14 +33,24 @@ const COMBINING = [
 ];
 
 /** `parameters` with those arguments required that `request` speaks of: whatever it allows, the schema itself allows. */
-export function withAskedRequired(parameters: JsonSchema, request: string): JsonSchema {
+export function withAskedRequired(parameters: JsonSchema, request: string, isParallel: boolean): JsonSchema {
   const members = membersOf(parameters);
   if (members === undefined) return parameters;
   const spoken = wordsOf(request);
-  const asked = members.optional
-    .filter(([name, schema]) => isSpokenOf(name, schema, spoken) || isMeasuredIn(name, schema, request))
-    .map(([name]) => name);
-  return asked.length === 0 ? parameters : { ...parameters, required: [...members.required, ...asked] };
+  const asked = members.optional.flatMap(([name, schema]): (readonly [string, Json])[] => {
+    if (isMeasuredIn(name, schema, request)) return [[name, schema]];
+    // Nobody says all members of an object.
+    if (hasMembers(schema)) return [];
+    if (areSpoken(name, spoken)) return [[name, schema]];
+    const said = valuesOf(schema).filter((value) => areSpoken(value, spoken));
+    return said.length === 0 ? [] : [[name, isParallel ? schema : oneOfSaid(schema, said)]];
+  });
+  if (asked.length === 0) return parameters;
+  return {
+    ...parameters,
+    properties: { ...members.properties, ...Object.fromEntries(asked) },
+    required: [...members.required, ...asked.map(([name]) => name)],
+  };
 }
 
 /** The names of arguments that may be left out, where one may be without a look at the others. */
@@ -47,6 +59,7 @@ export function optionalArguments(parameters: JsonSchema): readonly string[] {
 }
 
 interface Members {
+  readonly properties: JsonSchema;
   readonly required: readonly Json[];
   readonly optional: readonly (readonly [string, Json])[];
 }
@@ -55,16 +68,28 @@ function membersOf(parameters: JsonSchema): Members | undefined {
   const { properties, required = [] } = parameters;
   if (!isJsonObject(properties) || !Array.isArray(required)) return undefined;
   if (COMBINING.some((keyword) => keyword in parameters)) return undefined;
-  return { required, optional: Object.entries(properties).filter(([name]) => !required.includes(name)) };
+  return { properties, required, optional: Object.entries(properties).filter(([name]) => !required.includes(name)) };
 }
 
-function isSpokenOf(name: string, schema: Json, spoken: readonly string[]): boolean {
-  // Nobody says all members of an object.
-  if (isObject(schema) || (isJsonObject(schema) && isObject(schema.items))) return false;
-  return [name, ...choicesOf(schema), ...examplesIn(schema)].some((text) => {
-    const words = wordsOf(text).filter((word) => !GENERIC.has(word));
-    return words.length > 0 && areAmong(words, spoken);
-  });
+function hasMembers(schema: Json): boolean {
+  return isObject(schema) || (isJsonObject(schema) && isObject(schema.items));
+}
+
+/** The texts that an argument may be, or is described with. */
+function valuesOf(schema: Json): readonly string[] {
+  return [...choicesOf(schema), ...examplesIn(schema)];
+}
+
+function areSpoken(text: string, spoken: readonly string[]): boolean {
+  const words = wordsOf(text).filter((word) => !GENERIC.has(word));
+  return words.length > 0 && areAmong(words, spoken);
+}
+
+/** A text of several is one that was said; of a list that goes on, it begins with one. */
+function oneOfSaid(schema: Json, said: readonly string[]): Json {
+  if (!isJsonObject(schema) || schema.type !== 'string') return schema;
+  if (Array.isArray(schema.enum)) return { ...schema, enum: said };
+  return isPlainText(schema) ? { ...schema, pattern: `^(${said.map(literalPattern).join('|')})` } : schema;
 }
 
 const UNIT = /^units?$/i;

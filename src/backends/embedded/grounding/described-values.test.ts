@@ -35,12 +35,16 @@ describe('the form of a value', () => {
     expect(described('place', 'Where to start (latitude, longitude, height).')).toEqual(TEXT);
   });
 
-  it('is no larger a number than the largest that the request says, once zeros have to be counted', () => {
+  it('is a number that the request says, or a small one, once zeros have to be counted', () => {
     const whole = { type: 'integer' };
-    expect(described('payout', 'In USD', whole, 'a payout of 50 million')).toEqual({ ...whole, maximum: 50_000_000 });
-    expect(described('price', '', NUMBER, 'for $120,000 at 4')).toEqual({ ...NUMBER, maximum: 120_000 });
+    const million = { anyOf: [{ enum: [50_000_000] }, { exclusiveMaximum: 100_000 }], not: { enum: [50] } };
+    expect(described('payout', 'In USD', whole, 'a payout of 50 million')).toEqual({ ...whole, ...million });
+    const billion = described('people', '', NUMBER, '1.267 billion people, 1.267 a year and 120,000 more');
+    expect(billion).toEqual({ ...NUMBER, anyOf: [{ enum: [1_267_000_000, 120_000] }, { exclusiveMaximum: 100_000 }] });
+    expect(described('price', '', NUMBER, 'for $12,000 at 4')).toEqual({ ...NUMBER, maximum: 12_000 });
     expect(described('price', '', NUMBER, 'for $1,200')).toEqual(NUMBER);
     expect(described('amount', 'In cents', whole, 'for $120,000')).toEqual(whole);
+    expect(described('people', 'In millions', whole, '50 million')).toEqual(whole);
     expect(described('waitMilliseconds', '', whole, '120,000 seconds')).toEqual(whole);
     expect(described('rate', '', NUMBER, '$120,000 at 2.5%')).toEqual({ ...NUMBER, exclusiveMaximum: 1 });
     expect(described('price', '', { ...NUMBER, minimum: 5 }, 'for $120,000')).toEqual({ ...NUMBER, minimum: 5 });

@@ -8,14 +8,14 @@
  *     "The base currency"                         pattern, a code of ISO 4217
  *     "The mode of transport (walk, bike, bus)"   enum
  *     "The annual interest rate" for "at 5%"      less than 1: a rate is a fraction where nothing says that it is not
- *     any number for "a dividend of 50 million"   at most that: small weights lose count of zeros
+ *     any number for "a dividend of 50 million"   that, or a small one: small weights lose count of zeros
  *
  * In the cases of BFCL each of them holds wherever it is said (docs/decisions/0023).
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import { descriptionOf, quotedIn } from './descriptions.ts';
-import { largestIn } from './numbers.ts';
+import { spokenNumbers } from './numbers.ts';
 import { wordsOf } from './words.ts';
 
 /** Whoever says more of a value by keywords has said what he wants. */
@@ -65,16 +65,32 @@ function narrowNumber(name: string, schema: JsonSchema, request: string): JsonSc
   if ([...NARROWING, ...BOUNDS].some((keyword) => keyword in schema)) return schema;
   const description = descriptionOf(schema);
   if (schema.type === 'number' && isFraction(name, description, request)) return { ...schema, exclusiveMaximum: 1 };
-  const largest = largestIn(request);
-  const isCounted = largest >= MIN_LARGEST && !SMALL_UNIT.test(`${wordsOf(name).join(' ')} ${description}`);
-  return isCounted ? { ...schema, maximum: largest } : schema;
+  if (SMALL_UNIT.test(`${wordsOf(name).join(' ')} ${description}`)) return schema;
+  return { ...schema, ...countedAsIn(request) };
 }
 
 /** Zeros of smaller numbers are counted right. */
-const MIN_LARGEST = 10_000;
-/** What is said in dollars or seconds is a larger number in these. */
+const MIN_COUNTED = 10_000;
+/** Larger ones are said, not worked out. */
+const MIN_SAID = 100_000;
+/** What is said in dollars or seconds is a larger number in these; and "in millions" is what the request says, too. */
 const SMALL_UNIT =
-  /\b(?:cents?|pence|paise|fen|satoshis?|wei|smallest|minor|bytes?|bits?|ms|(?:centi|milli|micro|nano)\p{L}*|epoch|timestamp|unix)\b/iu;
+  /\b(?:cents?|pence|paise|fen|satoshis?|wei|smallest|minor|bytes?|bits?|ms|(?:centi|milli|micro|nano)\p{L}*|epoch|timestamp|unix|thousands?|millions?|billions?)\b/iu;
+
+/** How large a number is, where a request has large ones: one of these, or a small one, and "50 million" is not 50. */
+function countedAsIn(request: string): JsonSchema {
+  const spoken = spokenNumbers(request);
+  const largest = Math.max(0, ...spoken.map(({ number }) => number));
+  if (largest < MIN_COUNTED) return {};
+  if (largest < MIN_SAID) return { maximum: largest };
+  const said = spoken.map(({ number }) => number).filter((number) => number >= MIN_SAID);
+  const plain = spoken.flatMap(({ number, bare }) => (bare === undefined ? [number] : []));
+  const bare = spoken.flatMap((each) => (each.bare === undefined || plain.includes(each.bare) ? [] : [each.bare]));
+  return {
+    anyOf: [{ enum: [...new Set(said)] }, { exclusiveMaximum: MIN_SAID }],
+    ...(bare.length > 0 && { not: { enum: [...new Set(bare)] } }),
+  };
+}
 
 /** Leads to all values there are. "Can be left out if it is 'a'" does not. */
 const CLOSED =

@@ -55,12 +55,21 @@ export function digitsIn(text: string): readonly number[] {
 const SCALE_WORDS: Readonly<Record<string, number>> = { thousand: 1e3, million: 1e6, billion: 1e9, trillion: 1e12 };
 const WITH_SCALE = new RegExp(`(${DIGITS.source})\\s?(${Object.keys(SCALE_WORDS).join('|')})?\\b`, 'giu');
 
-/** The largest number in digits, "50 million" among them; 0 where there is none. */
-export function largestIn(text: string): number {
-  const numbers = [...text.matchAll(WITH_SCALE)].map(
-    ([, digits = '', scale = '']) => Number(digits.replaceAll(',', '')) * (SCALE_WORDS[scale.toLowerCase()] ?? 1),
-  );
-  return Math.max(0, ...numbers);
+export interface SpokenNumber {
+  readonly number: number;
+  /** What stands before a word that says its scale: 50 of "50 million". */
+  readonly bare: number | undefined;
+}
+
+/** Those in digits, with the word behind them that says their scale. */
+export function spokenNumbers(text: string): readonly SpokenNumber[] {
+  return [...text.matchAll(WITH_SCALE)].map(([, digits = '', scale]) => {
+    const bare = Number(digits.replaceAll(',', ''));
+    // 1.267 × 10⁹ is no whole number in binary.
+    return scale === undefined
+      ? { number: bare, bare: undefined }
+      : { number: Number((bare * (SCALE_WORDS[scale.toLowerCase()] ?? 1)).toPrecision(15)), bare };
+  });
 }
 
 export function numbersIn(text: string): Numbers {
