@@ -46,8 +46,8 @@ describe('the optional arguments that a request speaks of', () => {
     expect(valueFor('The dynamic analysis', listed, true)).toBe(listed);
     const shown = { type: 'string', description: "E.g. 'static' or 'dynamic (fast)'." };
     expect(valueFor('A fast, dynamic analysis', shown)).toEqual({ ...shown, pattern: '^(dynamic \\(fast\\))' });
-    // By its name: the value may be another.
-    expect(valueFor('In static mode', listed)).toBe(listed);
+    expect(valueFor('In static mode', listed)).toEqual({ ...listed, enum: ['static'] });
+    expect(valueFor('In another mode', listed)).toBe(listed);
   });
 
   it('are units of measurement where something is measured', () => {

@@ -3,7 +3,7 @@
  *
  * An argument is spoken of when the request holds all words of its name (`weight`, `include_dissent`) or of one of the values
  * it may have (`rating` of `["price", "rating"]`), or is described with. A unit of measurement is, when it measures something.
- * What is asked for by its value alone has that value, where one call is made.
+ * What is asked for by its value has that value, where one call is made.
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
@@ -41,9 +41,9 @@ export function withAskedRequired(parameters: JsonSchema, request: string, isPar
     if (isMeasuredIn(name, schema, request)) return [[name, schema]];
     // Nobody says all members of an object.
     if (hasMembers(schema)) return [];
-    if (areSpoken(name, spoken)) return [[name, schema]];
     const said = valuesOf(schema).filter((value) => areSpoken(value, spoken));
-    return said.length === 0 ? [] : [[name, isParallel ? schema : oneOfSaid(schema, said)]];
+    if (said.length === 0) return areSpoken(name, spoken) ? [[name, schema]] : [];
+    return [[name, isParallel ? schema : oneOfSaid(schema, said)]];
   });
   if (asked.length === 0) return parameters;
   return {

@@ -41,6 +41,8 @@ describe('the form of a value', () => {
     expect(described('payout', 'In USD', whole, 'a payout of 50 million')).toEqual({ ...whole, ...million });
     const billion = described('people', '', NUMBER, '1.267 billion people, 1.267 a year and 120,000 more');
     expect(billion).toEqual({ ...NUMBER, anyOf: [{ enum: [1_267_000_000, 120_000] }, { exclusiveMaximum: 100_000 }] });
+    const parts = described('people', '', NUMBER, '1.267 billion people in 2000');
+    expect(parts).toMatchObject({ anyOf: [{}, { type: 'integer' }], not: { enum: [1.267] } });
     expect(described('price', '', NUMBER, 'for $12,000 at 4')).toEqual({ ...NUMBER, maximum: 12_000 });
     expect(described('price', '', NUMBER, 'for $1,200')).toEqual(NUMBER);
     expect(described('amount', 'In cents', whole, 'for $120,000')).toEqual(whole);

@@ -86,8 +86,11 @@ function countedAsIn(request: string): JsonSchema {
   const said = spoken.map(({ number }) => number).filter((number) => number >= MIN_SAID);
   const plain = spoken.flatMap(({ number, bare }) => (bare === undefined ? [number] : []));
   const bare = spoken.flatMap((each) => (each.bare === undefined || plain.includes(each.bare) ? [] : [each.bare]));
+  // Kept from 1.267 of "1.267 billion", weights would write 1.26700001.
+  const hasParts = plain.some((number) => !Number.isInteger(number)) || bare.every(Number.isInteger);
+  const small = { ...(hasParts ? {} : { type: 'integer' }), exclusiveMaximum: MIN_SAID };
   return {
-    anyOf: [{ enum: [...new Set(said)] }, { exclusiveMaximum: MIN_SAID }],
+    anyOf: [{ enum: [...new Set(said)] }, small],
     ...(bare.length > 0 && { not: { enum: [...new Set(bare)] } }),
   };
 }

@@ -5,7 +5,6 @@
  *     spoken-items       which items a list may have    → the grammar of the arguments
  *     asked-arguments    which optional ones are due    → the grammar of the arguments
  *     places             which place, and only one      → the grammar of the arguments
- *     years              which argument has the year    → the grammar of the arguments
  *     supported-values   which were made up             → left out again (`child/optional-arguments.ts`)
  *     named-values       what no call holds yet         → another call (`child/call-decoder.ts`)
  *
@@ -18,14 +17,12 @@ import { choicesOf, withAskedRequired } from './asked-arguments.ts';
 import { asDescribed } from './described-values.ts';
 import { withPlaces } from './places.ts';
 import { withSpokenItems } from './spoken-items.ts';
-import { withYearsApart } from './years.ts';
 
 /** The parameters that calls for a request are held to. What they allow, `parameters` allows. */
 export function groundedParameters(parameters: JsonSchema, grounding: Grounding, isParallel: boolean): JsonSchema {
   const { request } = grounding;
   const described = withSpokenItems(asDescribed(parameters, request), request);
-  const placed = withPlaces(withAskedRequired(described, request, isParallel), grounding, isParallel);
-  return withYearsApart(placed, request);
+  return withPlaces(withAskedRequired(described, request, isParallel), grounding, isParallel);
 }
 
 /** All texts that some argument is one of. */

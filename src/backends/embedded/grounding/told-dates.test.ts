@@ -25,6 +25,7 @@ describe('a date', () => {
     expect(takes('start', { type: 'string', description: 'Where it begins' })).toBe(false);
     expect(takes('ahead', { type: 'integer', description: 'Days from the current date' })).toBe(false);
     expect(takes('isDated', { type: 'boolean', description: 'Whether the date is shown' })).toBe(false);
+    expect(takes('from_currency', { type: 'string', description: 'To convert from' })).toBe(false);
     expect(takes('anything', {})).toBe(false);
     expect(takesDate({ type: 'object' })).toBe(false);
   });

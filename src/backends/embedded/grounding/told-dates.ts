@@ -19,7 +19,7 @@ export function saysDate(request: string): boolean {
   return DATE.test(request);
 }
 
-const OF_TIME = new Set(['date', 'dates', 'datetime', 'day', 'from', 'month', 'time', 'timestamp', 'when', 'year']);
+const OF_TIME = new Set(['date', 'dates', 'datetime', 'day', 'month', 'time', 'timestamp', 'when', 'year']);
 const OF_TIME_TOLD = /\b(?:dates?|days?|time|when|yyyy)\b|日期|时间/i;
 
 /** One of its arguments may hold a date, by its name, its format or its description. */
