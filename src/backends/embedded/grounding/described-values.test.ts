@@ -42,9 +42,11 @@ describe('the form of a value', () => {
     const billion = described('people', '', NUMBER, '1.267 billion people, 1.267 a year and 120,000 more');
     expect(billion).toEqual({ ...NUMBER, anyOf: [{ enum: [1_267_000_000, 120_000] }, { exclusiveMaximum: 100_000 }] });
     const parts = described('people', '', NUMBER, '1.267 billion people in 2000');
-    expect(parts).toMatchObject({ anyOf: [{}, { type: 'integer' }], not: { enum: [1.267] } });
-    expect(described('price', '', NUMBER, 'for $12,000 at 4')).toEqual({ ...NUMBER, maximum: 12_000 });
-    expect(described('price', '', NUMBER, 'for $1,200')).toEqual(NUMBER);
+    expect(parts).toMatchObject({ anyOf: [{}, { type: 'integer' }, { exclusiveMaximum: 1 }], not: { enum: [1.267] } });
+    expect(described('people', '', whole, '1.267 billion people')).toMatchObject({ not: { enum: [1.267] } });
+    expect(described('price', '', NUMBER, 'for $12,000 at 4')).toEqual(NUMBER);
+    for (const request of ['from $180,000 to 200k', '120,000 or half a million', '120,000和5万'])
+      expect(described('price', '', NUMBER, request), request).toEqual(NUMBER);
     expect(described('amount', 'In cents', whole, 'for $120,000')).toEqual(whole);
     expect(described('people', 'In millions', whole, '50 million')).toEqual(whole);
     expect(described('waitMilliseconds', '', whole, '120,000 seconds')).toEqual(whole);

@@ -69,28 +69,32 @@ function narrowNumber(name: string, schema: JsonSchema, request: string): JsonSc
   return { ...schema, ...countedAsIn(request) };
 }
 
-/** Zeros of smaller numbers are counted right. */
-const MIN_COUNTED = 10_000;
-/** Larger ones are said, not worked out. */
+/** Smaller numbers may be worked out, and their zeros are counted right. */
 const MIN_SAID = 100_000;
 /** What is said in dollars or seconds is a larger number in these; and "in millions" is what the request says, too. */
 const SMALL_UNIT =
   /\b(?:cents?|pence|paise|fen|satoshis?|wei|smallest|minor|bytes?|bits?|ms|(?:centi|milli|micro|nano)\p{L}*|epoch|timestamp|unix|thousands?|millions?|billions?)\b/iu;
 
+/** Numbers that are not all in digits: 100k, 5 crore, half a million. */
+const OTHER_SCALE =
+  /\d\s?(?:k|mn?|mm|bn?|lakhs?|crores?)\b|\d\s?[千萬万億亿]|\p{L}[ -](?:hundred|thousand|million|billion|trillion)\b/iu;
+
 /** How large a number is, where a request has large ones: one of these, or a small one, and "50 million" is not 50. */
 function countedAsIn(request: string): JsonSchema {
   const spoken = spokenNumbers(request);
-  const largest = Math.max(0, ...spoken.map(({ number }) => number));
-  if (largest < MIN_COUNTED) return {};
-  if (largest < MIN_SAID) return { maximum: largest };
   const said = spoken.map(({ number }) => number).filter((number) => number >= MIN_SAID);
+  if (said.length === 0 || OTHER_SCALE.test(request)) return {};
   const plain = spoken.flatMap(({ number, bare }) => (bare === undefined ? [number] : []));
   const bare = spoken.flatMap((each) => (each.bare === undefined || plain.includes(each.bare) ? [] : [each.bare]));
   // Kept from 1.267 of "1.267 billion", weights would write 1.26700001.
   const hasParts = plain.some((number) => !Number.isInteger(number)) || bare.every(Number.isInteger);
-  const small = { ...(hasParts ? {} : { type: 'integer' }), exclusiveMaximum: MIN_SAID };
+  const small = { exclusiveMaximum: MIN_SAID };
+  const wholeOrShare = [
+    { type: 'integer', ...small },
+    { exclusiveMinimum: -1, exclusiveMaximum: 1 },
+  ];
   return {
-    anyOf: [{ enum: [...new Set(said)] }, small],
+    anyOf: [{ enum: [...new Set(said)] }, ...(hasParts ? [small] : wholeOrShare)],
     ...(bare.length > 0 && { not: { enum: [...new Set(bare)] } }),
   };
 }
