@@ -25,6 +25,7 @@ export async function benchEngine(weightsFile: string, roundsWanted: number): Pr
         note(`atelier ${streams}`, (await ask(atelier, STORY, streams, TOKENS)).tokensPerSecond);
       }
       const long = longPrompt(round);
+      // A seed of the caller's asks for the same text whatever is warm; without one nobody compares.
       note('bare cold', (await bare.run({ prompt: chatText(long), streams: 1, tokens: 4 })).firstTokenMs);
       note('atelier cold', (await ask(atelier, long, 1, 4)).firstTokenMs);
       note(
@@ -34,6 +35,13 @@ export async function benchEngine(weightsFile: string, roundsWanted: number): Pr
       note('atelier warm', (await ask(atelier, `${long} Once more.`, 1, 4)).firstTokenMs);
       note('bare same', (await bare.run({ prompt: chatText(long), streams: 1, tokens: 4 })).firstTokenMs);
       note('atelier same', (await ask(atelier, long, 1, 4)).firstTokenMs);
+      note(
+        'bare warm unseeded',
+        (await bare.run({ prompt: chatText(`${long} Twice.`), streams: 1, tokens: 4 })).firstTokenMs,
+      );
+      note('atelier warm unseeded', (await ask(atelier, `${long} Twice.`, 1, 4, false)).firstTokenMs);
+      note('bare same unseeded', (await bare.run({ prompt: chatText(long), streams: 1, tokens: 4 })).firstTokenMs);
+      note('atelier same unseeded', (await ask(atelier, long, 1, 4, false)).firstTokenMs);
     }
     const figure = (name: string): number => median(rates.get(name) ?? []);
     const row = (name: string, unit: string, what: string): Row => ({
@@ -48,6 +56,8 @@ export async function benchEngine(weightsFile: string, roundsWanted: number): Pr
       row('first token, 2k prompt, cold', 'ms', 'cold'),
       row('first token, 2k prompt, warm but for its end', 'ms', 'warm'),
       row('first token, 2k prompt, warm', 'ms', 'same'),
+      row('the same without a seed, warm but for its end', 'ms', 'warm unseeded'),
+      row('the same without a seed, warm', 'ms', 'same unseeded'),
     ];
   } finally {
     bare.stop();
@@ -85,6 +95,7 @@ async function ask(
   text: string,
   streams: number,
   tokens: number,
+  isSeeded = true,
 ): Promise<{ tokensPerSecond: number; firstTokenMs: number }> {
   const replies = await Promise.all(
     Array.from({ length: streams }, async (_, index) => {
@@ -98,7 +109,7 @@ async function ask(
         temperature: 0.7,
         top_p: 0.8,
         top_k: 20,
-        seed: index + 1,
+        ...(isSeeded && { seed: index + 1 }),
         max_tokens: tokens,
       });
       const connection = await LoadConnection.open(server.url);

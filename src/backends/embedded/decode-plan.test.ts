@@ -28,10 +28,15 @@ describe('sampling', () => {
       presencePenalty: 0,
       frequencyPenalty: 0,
       seed: 42,
+      isSeedOurs: true,
       logitBias: [],
     });
     const asked = { temperature: 0, topP: 0.5, topK: 5, presencePenalty: 1.5, seed: 7, logitBias: { '12': -100 } };
-    expect(planOf({ sampling: asked }).sampling).toMatchObject({ ...asked, logitBias: [[12, -100]] });
+    expect(planOf({ sampling: asked }).sampling).toMatchObject({
+      ...asked,
+      isSeedOurs: false,
+      logitBias: [[12, -100]],
+    });
   });
 
   it('takes top-k from the card, and switches it off above 100', () => {

@@ -114,6 +114,8 @@ export interface EngineSampling {
   readonly frequencyPenalty: number;
   /** Choice i samples with seed + i. The parent always sets one, so a reply can be made again. */
   readonly seed: number;
+  /** Nobody asked for this seed, so nobody compares what it gives: rounding may differ with what is warm. */
+  readonly isSeedOurs?: boolean | undefined;
   readonly logitBias: readonly (readonly [token: number, bias: number])[];
 }
 

@@ -25,6 +25,7 @@ export function engineSampling(sampling: Sampling, card: ModelCard | undefined, 
     presencePenalty: sampling.presencePenalty ?? 0,
     frequencyPenalty: sampling.frequencyPenalty ?? 0,
     seed: sampling.seed ?? randomSeed,
+    isSeedOurs: sampling.seed === undefined,
     logitBias: Object.entries(sampling.logitBias ?? {}).map(([token, bias]) => [Number(token), bias]),
   };
 }

@@ -63,6 +63,12 @@ export class Job {
     return this.plan.cache !== undefined && this.plan.cache.mode !== 'off';
   }
 
+  /** The same request is to give the same text, whatever of its prompt is warm. */
+  get isRepeatable(): boolean {
+    const { temperature, isSeedOurs } = this.plan.sampling;
+    return temperature === 0 || isSeedOurs !== true;
+  }
+
   promptRead(): void {
     this.#promptReadMs ??= this.#elapsedMs();
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { DecodePlan, FromEngine } from '../engine-protocol.ts';
+import type { DecodePlan, EngineSampling, FromEngine } from '../engine-protocol.ts';
 import { CacheBlocks } from './cache-blocks.ts';
 import { closingBiasOf } from './closing-bias.ts';
 import { Scheduler } from './scheduler.ts';
@@ -11,7 +11,7 @@ import {
   type ScriptedEngine,
   scriptedEngine,
 } from './testing/letter-model.ts';
-import { greedyPlan } from './testing/plans.ts';
+import { GREEDY, greedyPlan } from './testing/plans.ts';
 import { ThreadGovernor } from './thread-governor.ts';
 import { ModelVocabulary } from './vocabulary.ts';
 
@@ -111,6 +111,26 @@ describe('one job', () => {
     expect(of('a')[0]).toMatchObject({ promptTokens: 11, cachedTokens: 0 });
     expect(of('b')[0]).toMatchObject({ promptTokens: 11, cachedTokens: 8 });
     expect(text('b')).toBe(text('a'));
+  });
+
+  it('reads no more than the last token of it again where nobody compares', async () => {
+    const { scheduler, of, idle, text } = bench();
+    const sampled = (changes: Partial<EngineSampling>): DecodePlan => ({
+      ...plan('once more 6'),
+      sampling: { ...GREEDY, temperature: 1, ...changes },
+    });
+    for (const [jobId, changes] of Object.entries({
+      cold: { isSeedOurs: true },
+      warm: { isSeedOurs: true },
+      seeded: {},
+      greedy: { isSeedOurs: true, temperature: 0 },
+    })) {
+      scheduler.generate(jobId, sampled(changes));
+      await idleAfterStart(idle);
+    }
+    expect(of('warm')[0]).toMatchObject({ promptTokens: 11, cachedTokens: 10 });
+    expect(text('warm')).toBe(text('cold'));
+    for (const jobId of ['seeded', 'greedy']) expect(of(jobId)[0]).toMatchObject({ cachedTokens: 8 });
   });
 
   it('is refused when not one token fits after its prompt', async () => {

@@ -271,7 +271,7 @@ export class Scheduler {
       this.#endWithoutSampling(job, job.firstMove);
       return;
     }
-    const plan = planSequence(this.#pool.all, job.base, job.namespace);
+    const plan = planSequence(this.#pool.all, job.base, job.namespace, job.isRepeatable);
     if (plan === undefined) throw new Error('no free sequence');
     const found = this.#restores?.worthFetching(job, plan);
     if (found !== undefined) {
@@ -531,7 +531,7 @@ export class Scheduler {
 
   /** The job begins with what was restored, or as if it had just come. */
   #endRestore({ job, target, others, found }: Restore, isRestored: boolean): void {
-    if (isRestored) this.#begin(job, target, others, target.usableFor(job.base), found);
+    if (isRestored) this.#begin(job, target, others, target.usableFor(job.base, job.isRepeatable), found);
     else this.#waiting.unshift(job);
   }
 

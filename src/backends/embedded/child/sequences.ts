@@ -102,15 +102,18 @@ export class Sequence {
   }
 
   /**
-   * How many tokens a prompt may keep; at most all but its last piece, whose logits are wanted.
+   * How many tokens a prompt may keep; at most all but its last piece, whose logits are wanted. Where nobody will compare
+   * the answer (`isExact` false) that is all that is there.
    *
    * As far as a cold prompt of this length would have read it the same way, what was read is kept, and the answer is the
    * very one that a cold prompt gets. What was sampled was computed token by token and rounds differently, which can tip the
    * scales between two nearly equal tokens: where little of it is to be read again, it is; a long answer is kept, as reading
    * it again would be felt.
    */
-  usableFor(prompt: readonly number[]): number {
-    const common = Math.max(0, Math.min(commonPrefix(this.#tokens, prompt), prompt.length - MIN_PIECE));
+  usableFor(prompt: readonly number[], isExact = true): number {
+    const last = isExact ? MIN_PIECE : 1;
+    const common = Math.max(0, Math.min(commonPrefix(this.#tokens, prompt), prompt.length - last));
+    if (!isExact) return common < this.#floor ? 0 : common;
     const exact = this.#exactFor(common, prompt.length);
     const isExactWorthIt = common - exact <= MAX_READ_AGAIN && exact >= this.#floor;
     const usable = isExactWorthIt ? exact : common;
@@ -151,12 +154,13 @@ export function planSequence(
   sequences: readonly Sequence[],
   prompt: readonly number[],
   namespace = '',
+  isExact = true,
 ): SequencePlan | undefined {
   const free = sequences.filter((sequence) => sequence.isFree);
   const oldest = leastRecentlyUsed(free);
   if (oldest === undefined) return undefined;
   const own = sequences.filter((sequence) => sequence.namespace === namespace);
-  const savings = new Map(own.map((sequence) => [sequence, sequence.usableFor(prompt)]));
+  const savings = new Map(own.map((sequence) => [sequence, sequence.usableFor(prompt, isExact)]));
   const savedBy = (sequence: Sequence): number => savings.get(sequence) ?? 0;
 
   const mostFree = Math.max(...free.map(savedBy));
