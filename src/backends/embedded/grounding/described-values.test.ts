@@ -70,7 +70,7 @@ describe('the form of a value', () => {
   });
 
   it('is a place with what it lies in, or the code of a currency', () => {
-    const place = { type: 'string', pattern: '^[^,]+, [^,]+$' };
+    const place = { type: 'string', pattern: '^[^,;]+, [^,;]+$' };
     expect(described('where', 'The city and state, e.g. San Francisco, CA')).toEqual(place);
     expect(described('where', 'The city, e.g. Boston, MA')).toEqual(place);
     expect(described('where', 'The league, e.g. Champions League, La Liga')).toEqual(TEXT);

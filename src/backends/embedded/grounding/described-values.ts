@@ -35,7 +35,7 @@ const NARROWING = [
 
 const BOUNDS = ['minimum', 'exclusiveMinimum', 'maximum', 'exclusiveMaximum', 'multipleOf'];
 /** A place and, behind a comma, what it lies in. */
-export const PLACE_PATTERN = '^[^,]+, [^,]+$';
+export const PLACE_PATTERN = '^[^,;]+, [^,;]+$';
 
 /** `parameters` as their descriptions narrow them, for a `request`. */
 export function asDescribed(parameters: JsonSchema, request: string): JsonSchema {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compileArgumentsSchema } from '../constraints/index.ts';
+import { PLACE_PATTERN } from './described-values.ts';
 import { namedValues } from './named-values.ts';
 import { withPlaces } from './places.ts';
 
@@ -21,7 +22,7 @@ describe('places that are listed', () => {
   });
 
   it('may tell what they lie in where that is asked for', () => {
-    const described = { type: 'object', properties: { city: { type: 'string', pattern: '^[^,]+, [^,]+$' } } };
+    const described = { type: 'object', properties: { city: { type: 'string', pattern: PLACE_PATTERN } } };
     const { properties } = heldFor('The weather in Paris and Rome', described as never);
     const { not } = (properties as typeof described.properties).city as { not?: { pattern: string } };
     expect('Paris, France').not.toMatch(new RegExp(not?.pattern ?? ''));
@@ -29,7 +30,7 @@ describe('places that are listed', () => {
   });
 
   it('lie where the request says, where that is to be told', () => {
-    const described = { type: 'object', properties: { city: { type: 'string', pattern: '^[^,]+, [^,]+$' } } };
+    const described = { type: 'object', properties: { city: { type: 'string', pattern: PLACE_PATTERN } } };
     const held = heldFor('Vegan food in Los Angeles, CA', described as never, false);
     const { not } = (held.properties as typeof described.properties).city as { not?: { pattern: string } };
     const pattern = new RegExp(not?.pattern ?? '$^');
