@@ -37,7 +37,8 @@ const NO_NAMES = new Set(
 );
 /** A name behind a number is its unit; a comma makes the second of two names tell where the first one is. */
 const UNIT_BEFORE = /\d\s?$/;
-const BESIDE = /^(?:['’]s)?\s*(?:,|、|,?\s*(?:and|or|&)|和|与|及|或)\s*(?:(?:in|for|from|of|at|to|the|by)\s+)*$/iu;
+const BESIDE =
+  /^(?:['’]s|\.(?=,))?\s*(?:,|、|,?\s*(?:and|or|&)|和|与|及|或)\s*(?:(?:in|for|from|of|at|to|the|by)\s+)*$/iu;
 const STATE = /^\p{Lu}{2}$/u;
 const AND_BEHIND = /^\s*(?:,|and\b|or\b|&)/iu;
 

@@ -39,6 +39,21 @@ describe('places that are listed', () => {
     expect(() => compileArgumentsSchema(held)).not.toThrow();
   });
 
+  it('are told apart where they are codes, too', () => {
+    const symbolFor = (request: string, symbol: object = text, isParallel = true): unknown => {
+      const held = heldFor(request, { type: 'object', properties: { symbol } } as never, isParallel);
+      return (held.properties as unknown as { symbol: unknown }).symbol;
+    };
+    const one = { ...text, not: { pattern: '[ ,;/]' } };
+    expect(symbolFor('The prices of Apple and Google')).toEqual(one);
+    expect(symbolFor('The prices of Apple Inc., Google LLC., and Microsoft')).toEqual(one);
+    expect(symbolFor('The price of Apple. And Google is there')).toEqual(text);
+    expect(symbolFor('The price of Apple')).toEqual(text);
+    expect(symbolFor('The prices of Apple and Google', text, false)).toEqual(text);
+    const several = { ...text, description: 'One or a comma-separated list' };
+    expect(symbolFor('The prices of Apple and Google', several)).toEqual(several);
+  });
+
   it('are none where one name tells of the other, or both are one', () => {
     expect(heldFor('Christianity in Cairo, Egypt')).toEqual(parameters);
     expect(heldFor('Christianity in Trinidad and Tobago')).toEqual(parameters);

@@ -1,18 +1,24 @@
 /**
  * Places as the request names them. Where several calls may be made, each place of a list is one of its own: "in Egypt and
- * Turkey" is no region, though small weights copy both into one call. And where a place is to be told with what it lies in,
+ * Turkey" is no region, though small weights copy both into one call; nor is "AAPL,MSFT" a symbol. And where a place is to be told with what it lies in,
  * and the request tells that, it is that: "Los Angeles, CA" is not in LA.
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding } from '../engine-protocol.ts';
 import { isPlainText, PLACE_PATTERN } from './described-values.ts';
+import { descriptionOf } from './descriptions.ts';
 import { literalPattern, wordsOf } from './words.ts';
 
 /** Arguments that hold one place, by the last word of their names. */
 const PLACES = new Set(
   'city country county destination district location origin place province region state town'.split(' '),
 );
+
+/** Arguments that hold one code. */
+const CODES = new Set(['code', 'currency', 'symbol', 'ticker']);
+const BETWEEN_CODES = '[ ,;/]';
+const OF_SEVERAL = /\b(?:comma|list|multiple|pair|several)/i;
 
 /** `parameters` whose places are those that the request names as `values`. */
 export function withPlaces(
@@ -30,10 +36,11 @@ export function withPlaces(
   });
   const wholes = names.map(({ start, end }) => request.slice(start, end));
   if (names.length === 0 || !isJsonObject(properties)) return parameters;
-  const held = Object.entries(properties).map(([name, schema]) => [
-    name,
-    isPlace(name, schema) ? asNamed(schema, pairs, wholes) : schema,
-  ]);
+  const hold = (name: string, schema: Json): Json => {
+    if (pairs.length > 0 && isCode(name, schema)) return { ...schema, not: { pattern: BETWEEN_CODES } };
+    return isPlace(name, schema) ? asNamed(schema, pairs, wholes) : schema;
+  };
+  const held = Object.entries(properties).map(([name, schema]) => [name, hold(name, schema)] as const);
   return { ...parameters, properties: Object.fromEntries(held) };
 }
 
@@ -41,6 +48,11 @@ function isPlace(name: string, schema: Json): schema is JsonSchema {
   if (!isJsonObject(schema) || !PLACES.has(wordsOf(name).at(-1) ?? '')) return false;
   const { pattern, ...rest } = schema;
   return isPlainText(pattern === PLACE_PATTERN ? rest : schema);
+}
+
+function isCode(name: string, schema: Json): schema is JsonSchema {
+  if (!isJsonObject(schema) || !CODES.has(wordsOf(name).at(-1) ?? '')) return false;
+  return isPlainText(schema) && !OF_SEVERAL.test(descriptionOf(schema));
 }
 
 function asNamed(
