@@ -52,9 +52,9 @@ export function isPlainText(schema: JsonSchema): boolean {
 
 function narrow(name: string, schema: Json, request: string): Json {
   if (!isJsonObject(schema)) return schema;
-  const description = descriptionOf(schema);
   if (schema.type === 'number' || schema.type === 'integer') return narrowNumber(name, schema, request);
   if (!isPlainText(schema)) return schema;
+  const description = descriptionOf(schema);
   const choices = choicesIn(description);
   if (choices.length > 0) return { ...schema, enum: choices };
   const pattern = patternOf(name, description);

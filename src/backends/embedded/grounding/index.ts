@@ -4,7 +4,7 @@
  *     described-values   the form of a value            → the grammar of the arguments
  *     spoken-items       which items a list may have    → the grammar of the arguments
  *     asked-arguments    which optional ones are due    → the grammar of the arguments
- *     places             which place, and only one      → the grammar of the arguments
+ *     places             which place or code, only one  → the grammar of the arguments
  *     supported-values   which were made up             → left out again (`child/optional-arguments.ts`)
  *     named-values       what no call holds yet         → another call (`child/call-decoder.ts`)
  *
