@@ -12,6 +12,7 @@ import { type ModelCard, maxInputOf } from '../../core/models.ts';
 import { callShape, toolFormat } from '../parsers/tool-formats.ts';
 import { cachedPrompt } from './cache-plan.ts';
 import {
+  argumentsGrammarIfHeld,
   compileArgumentsSchema,
   compileJsonSchema,
   compileTaggedArguments,
@@ -29,6 +30,8 @@ import type {
 } from './engine-protocol.ts';
 import { optionalArguments } from './grounding/asked-arguments.ts';
 import { groundedParameters } from './grounding/index.ts';
+import { listedArguments } from './grounding/next-values.ts';
+import { unspokenFlags } from './grounding/unspoken-flags.ts';
 import { type Conversation, conversationOf, unexpectedPart, withResultsTold, withSystemText } from './messages.ts';
 import { pictureData, withPictures } from './prompt-images.ts';
 import { rawPromptSegments } from './raw-prompt.ts';
@@ -294,6 +297,8 @@ function callPlanOf(
       name: tool.name,
       argumentsGrammar: argumentsGrammar(tool, grounded),
       optional: grounded && optionalArguments(grounded),
+      listed: grounded && request.allowsParallelCalls ? listedArguments(parametersOf(tool), grounded) : undefined,
+      unspoken: grounded && unspokenFlags(tool.name, grounded, grounding?.conversation),
       tagged: input === 'json' ? undefined : compileTaggedArguments(parametersOf(tool), input, wanted.after),
     };
   });
@@ -313,21 +318,11 @@ function callPlanOf(
 /** Names the function in the refusal: a request may bring twenty. */
 function argumentsGrammar(tool: FunctionTool, narrowed: JsonSchema | undefined): string {
   try {
-    return (narrowed && grammarIfHeld(narrowed)) ?? compileArgumentsSchema(parametersOf(tool)).grammar;
+    return (narrowed && argumentsGrammarIfHeld(narrowed)) ?? compileArgumentsSchema(parametersOf(tool)).grammar;
   } catch (thrown) {
     if (!(thrown instanceof StudioError) || thrown.code !== 'invalid-parameter') throw thrown;
     const message = `The parameters of the function ${tool.name} cannot be used: ${thrown.message}`;
     throw new StudioError('invalid-parameter', message, { param: 'tools', cause: thrown });
-  }
-}
-
-/** Undefined where our own narrowing is what cannot be held. */
-function grammarIfHeld(parameters: JsonSchema): string | undefined {
-  try {
-    return compileArgumentsSchema(parameters).grammar;
-  } catch (thrown) {
-    if (thrown instanceof StudioError) return undefined;
-    throw thrown;
   }
 }
 

@@ -2,8 +2,9 @@
  * What the server and the engine child say to each other, as JSON over the child's IPC channel.
  *
  * The child is a decoder: it holds the weights, tokenises, keeps sequences warm, batches, samples, holds decoding to
- * grammars, splits its text into answer text and calls. It knows nothing of HTTP, wires, schemas or templates: the
- * parent renders prompts, compiles schemas to GBNF and says in a `DecodePlan` how the text is to be made.
+ * grammars, splits its text into answer text and calls. It knows nothing of HTTP, wires or templates: the parent renders
+ * prompts, compiles schemas to GBNF and says in a `DecodePlan` how the text is to be made. Only where one more call goes on
+ * with a list of the request does the child narrow its arguments, since what is left of the list depends on the call before.
  *
  *   parent → child   generate, cancel, count, tokenise, cache-report, cache-clear, share, shutdown
  *   child → parent   loading, ready, load-failed, accepted | refused, step*, (choice-end)*, done | failed, counted,
@@ -14,6 +15,7 @@
  */
 import type { CacheTotals, PromptCacheReport } from '../../core/context-cache.ts';
 import type { TokenLogprob } from '../../core/events.ts';
+import type { JsonSchema } from '../../core/generation.ts';
 import type { TextToken } from '../../core/ports.ts';
 import type { ToolFormatId } from '../parsers/tool-formats.ts';
 import type { NamedValue } from './grounding/named-values.ts';
@@ -58,10 +60,23 @@ export interface CallableFunction {
   readonly name: string;
   /** Arguments that are left out again where nothing in the conversation stands for their value. */
   readonly optional?: readonly string[] | undefined;
+  /** Of those the ones that are left out again whatever their value: nothing in the conversation is about them. */
+  readonly unspoken?: readonly string[] | undefined;
+  /** What one more call is narrowed by that goes on with a list of the request; absent where there is nothing. */
+  readonly listed?: ListedArguments | undefined;
   /** GBNF whose root is the arguments object, from `{` to its `}`. */
   readonly argumentsGrammar: string;
   /** For families that spell arguments one by one between tags. */
   readonly tagged?: TaggedArguments | undefined;
+}
+
+/** Arguments that may hold any value that a request lists. */
+export interface ListedArguments {
+  /** JSON Schema of all arguments, as calls are held to it. */
+  readonly parameters: JsonSchema;
+  /** Names of those that are any number, and any text. */
+  readonly numbers: readonly string[];
+  readonly texts: readonly string[];
 }
 
 export interface TaggedArguments {

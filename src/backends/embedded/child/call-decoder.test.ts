@@ -373,6 +373,48 @@ describe('calls that are held against the request', () => {
     expect(more.pieces.at(-3)).toEqual({ type: 'call-start', name: 'get_time' });
   });
 
+  describe('narrow the next one to what is left of the lists', () => {
+    const parameters = { type: 'object', properties: { city: { type: 'string' }, day: { type: 'integer' } } };
+    const listed = { parameters, numbers: ['day'], texts: ['city'] };
+    const heldTo = (asked: string): readonly Stage[] =>
+      stagesWith({
+        mode: 'required',
+        isParallel: true,
+        functions: [{ name: 'get_weather', argumentsGrammar: 'root ::= weather', listed }],
+        grounding: { request: asked, values: namedValues(asked, ''), conversation: asked },
+      });
+
+    it('of the argument that held the first', () => {
+      const run = runChoice({ stages: heldTo(request) }, [' {"city": "Paris"}', ' {"city": "Rome"}', '\n`']);
+      const [first, second, ...more] = run.grammars.filter((grammar) => grammar.includes('root-in-tokens'));
+      expect(first).toContain('root ::= weather');
+      expect(second).toContain('Rome');
+      expect(second).not.toContain('Paris');
+      expect(more).toEqual([]);
+    });
+
+    it('until each value of one was with each of the other, and end then', () => {
+      const asked = 'The weather in Paris and Rome, on day 2 and 3';
+      const inputs = [
+        '{"city": "Paris", "day": 2}',
+        '{"city": "Rome", "day": 3}',
+        '{"city": "Paris", "day": 3}',
+        '{"city": "Rome", "day": 2}',
+      ];
+      const sampled = [...inputs, '{"city": "Oslo"}'].map((input) => ` ${input}}\n\``);
+      const run = runChoice({ stages: heldTo(asked) }, sampled);
+      expect(run.pieces).toEqual(inputs.flatMap((input) => call('get_weather', input)));
+      expect(run.end?.reason).toBe('tool-calls');
+    });
+  });
+
+  it('leave flags out that nothing is said of', () => {
+    const functionsWith = [{ name: 'get_weather', argumentsGrammar: '', optional: ['hourly'], unspoken: ['hourly'] }];
+    const one = stagesWith({ mode: 'required', functions: functionsWith, grounding });
+    const run = runChoice({ stages: one }, [' {"city": "Paris"', ', "hourly":', ' true', '}']);
+    expect(run.pieces).toEqual(call('get_weather', '{"city": "Paris"}'));
+  });
+
   it('show none that was made for a value and does not hold it, and count none of its tokens', () => {
     const run = runChoice({ stages }, [' {"city": "Paris"}}\n```', ' {"city": ', '"Oslo"}']);
     expect(run.pieces).toEqual(call('get_weather', '{"city": "Paris"}'));

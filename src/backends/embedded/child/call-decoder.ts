@@ -9,8 +9,9 @@
  * began.
  *
  * Calls that are held against the request (`grounding/`) go on, whatever the model would write, while a value of it is
- * open, and end where only one function is there and the last value was the last that was open. Each but the first is shown when it is whole; one that was made for an open value and does not hold it, or that
- * comes back to an earlier call, ends the answer and is not shown. Tokens of what is not shown are not counted.
+ * open or two lists of it have a combination that no call has made, with arguments narrowed to what is left; they end where
+ * only one function is there and the last value was the last that was open. Each but the first is shown when it is whole; one
+ * that was made for an open value and does not hold it, or that comes back to an earlier call, ends the answer and is not shown. Tokens of what is not shown are not counted.
  */
 
 import type { TokenLogprob } from '../../../core/events.ts';
@@ -19,8 +20,10 @@ import { isJson } from '../../../core/json.ts';
 import { TaggedInput } from '../../parsers/tagged-input.ts';
 import type { ToolCallOpening } from '../../parsers/tool-call-opening.ts';
 import { type CallShape, callShape, indexed, type ToolFormat, toolFormat } from '../../parsers/tool-formats.ts';
+import { argumentsGrammarIfHeld } from '../constraints/index.ts';
 import type { CallableFunction, CallPlan, Piece } from '../engine-protocol.ts';
 import { endsWithValues, type Holding, holdingOf } from '../grounding/named-values.ts';
+import { goingOn, type NextValues, nextValues } from '../grounding/next-values.ts';
 import { Conversation } from '../grounding/supported-values.ts';
 import { type ArgumentsReader, jsonReader, taggedReader } from './arguments-reader.ts';
 import type { Grammar, GrammarState } from './binding.ts';
@@ -75,11 +78,16 @@ export class CallDecoder {
   readonly #inputs: Json[] = [];
   #calls = 0;
   #lastCall: string | undefined;
+  #lastName: string | undefined;
   #state: State = { kind: 'idle' };
   /** Of one more call that is held against the request: held back until it is whole. */
   #withheld: Piece[] | undefined;
   /** It is made because a value of the request is open, whatever the model would have done. */
   #isForOpenValue = false;
+  /** It is made because two lists of the request have a combination that no call has made. */
+  #isForCombination = false;
+  /** What the arguments of the next call go on with. */
+  #next: NextValues = {};
   /** So many values of the request are in the calls that were made. */
   #held = 0;
   /** Tokens of the member, and of the call, that is held back, and of those that were left out. */
@@ -196,7 +204,7 @@ export class CallDecoder {
   #beginArguments(name: string, first?: TokenLogprob): string {
     const callable = this.#functionNamed(name);
     const tagged = this.#isTagged ? callable.tagged : undefined;
-    const grammar = this.#openGrammar(tagged ? taggedGrammar(tagged) : argumentsGrammar(callable));
+    const grammar = this.#openGrammar(tagged ? taggedGrammar(tagged) : argumentsGrammar(this.#goingOn(callable)));
     const { input } = this.#format;
     const reader =
       tagged && input !== 'json'
@@ -214,7 +222,7 @@ export class CallDecoder {
     state.text += json;
     if (!isWhole) return { kind: 'continue' };
     this.#emit({ type: 'call-end', isValidJson: isJson(state.text) });
-    return this.#afterCall(`${state.name} ${state.text}`, state.text, rest);
+    return this.#afterCall(state, rest);
   }
 
   /** `isHidden`: all of the token belongs to a member that may still be left out; `isLeftOut`: one just was. */
@@ -228,20 +236,27 @@ export class CallDecoder {
   }
 
   /** `begun` is what the model has written already of what follows the arguments. */
-  #afterCall(call: string, inputText: string, begun: string): CallStep {
+  #afterCall({ name, text }: { readonly name: string; readonly text: string }, begun: string): CallStep {
+    const call = `${name} ${text}`;
     this.#calls++;
     const times = (this.#seen.get(call) ?? 0) + 1;
     this.#seen.set(call, times);
     const isCircle = times >= MAX_SAME_CALLS || (times > 1 && call !== this.#lastCall);
     this.#lastCall = call;
-    this.#inputs.push(parsed(inputText));
+    this.#inputs.push(parsed(text));
     const { open, held } = this.#holding();
     // Of calls that came back, and of those that were only made for a value and hold no more of them, nothing is shown.
-    const isForNothing = this.#isForOpenValue && held <= this.#held;
+    const isOther = this.#isForCombination && name !== this.#lastName;
+    const isForNothing = isOther || (this.#isForOpenValue && held <= this.#held);
     this.#held = held;
+    this.#lastName = name;
     if (this.#withheld && (isForNothing || (isCircle && times === 2))) return this.#end();
     this.#show();
-    const isOver = isCircle || (this.#isForOpenValue && open.length === 0 && this.#endsWithValues());
+    const wasForCombination = this.#isForCombination;
+    this.#next = this.#nextValues(open);
+    this.#isForCombination = open.length === 0 && !isEmpty(this.#next);
+    const hasAll = open.length === 0 && !this.#isForCombination;
+    const isOver = isCircle || (hasAll && (wasForCombination || (this.#isForOpenValue && this.#endsWithValues())));
     if (!this.#plan.isParallel || isOver || !this.#hasRoom()) return this.#end();
     const { after, next, ending } = this.#shape;
     const { read, rest } = goOn(begun, after);
@@ -254,12 +269,27 @@ export class CallDecoder {
       return { kind: 'free', text: rest, excess, begun: more };
     }
     this.#isForOpenValue = open.length > 0;
-    if (this.#isForOpenValue) {
+    if (this.#isForOpenValue || this.#isForCombination) {
       const following = goOn(more, next);
       return this.#goOnWith(isClosed ? following.rest : rest + next, isClosed ? more.length - following.read : excess);
     }
     this.#state = { kind: 'between', text: '', grammar: this.#openGrammar(eitherGrammar(next, ending)) };
     return isClosed ? this.#readBetween(this.#state, more) : { kind: 'force', text: rest, excess };
+  }
+
+  /** Where the call goes on with a list of the request, the function with its arguments narrowed to what is left of the list. */
+  #goingOn(callable: CallableFunction): CallableFunction {
+    const { listed, name } = callable;
+    if (!listed || name !== this.#lastName || isEmpty(this.#next)) return callable;
+    const grammar = argumentsGrammarIfHeld(goingOn(listed, this.#next));
+    return grammar === undefined ? callable : { ...callable, argumentsGrammar: grammar };
+  }
+
+  /** How the next call goes on with what the request lists, if it does. */
+  #nextValues(open: Holding['open']): NextValues {
+    const { grounding, functions } = this.#plan;
+    const listed = functions.find(({ name }) => name === this.#lastName)?.listed;
+    return grounding && listed ? nextValues(grounding, listed, this.#inputs, open) : {};
   }
 
   #holding(): Holding {
@@ -315,12 +345,14 @@ export class CallDecoder {
     return { kind: 'end' };
   }
 
-  #jsonReader({ optional = [] }: CallableFunction): ArgumentsReader {
+  #jsonReader({ optional = [], unspoken = [] }: CallableFunction): ArgumentsReader {
     const text = this.#plan.grounding?.conversation;
     if (text === undefined || optional.length === 0) return jsonReader(undefined);
     this.#conversation ??= new Conversation(text);
     const conversation = this.#conversation;
-    return jsonReader(new OptionalArguments(optional, (value) => conversation.supports(value)));
+    const isSupported = (value: Json, name: string): boolean =>
+      !unspoken.includes(name) && conversation.supports(value);
+    return jsonReader(new OptionalArguments(optional, isSupported));
   }
 
   #functionNamed(name: string): CallableFunction {
@@ -328,6 +360,10 @@ export class CallDecoder {
     if (callable === undefined) throw new Error(`no function ${name} was declared`);
     return callable;
   }
+}
+
+function isEmpty(next: NextValues): boolean {
+  return Object.keys(next).length === 0;
 }
 
 /** The spelling of a call that was found as JSON, whatever its family: the model goes on as it began. */

@@ -14,13 +14,13 @@ const MAX_HELD = 160;
 
 export class OptionalArguments {
   readonly #optional: ReadonlySet<string>;
-  readonly #isSupported: (value: Json) => boolean;
+  readonly #isSupported: (value: Json, name: string) => boolean;
   readonly #position = new JsonPosition();
   /** The member under way, with the comma before it; undefined while one passes. */
   #member: string | undefined;
   #hasMembers = false;
 
-  constructor(optional: readonly string[], isSupported: (value: Json) => boolean) {
+  constructor(optional: readonly string[], isSupported: (value: Json, name: string) => boolean) {
     this.#optional = new Set(optional);
     this.#isSupported = isSupported;
   }
@@ -76,8 +76,8 @@ export class OptionalArguments {
   #endMember(): { readonly text: string; readonly isSupported: boolean } {
     const member = this.#member;
     if (member === undefined) return { text: '', isSupported: true };
-    const value = memberValue(member);
-    const isSupported = value === undefined || this.#isSupported(value);
+    const [name, value] = entryOf(member) ?? [];
+    const isSupported = name === undefined || value === undefined || this.#isSupported(value, name);
     if (isSupported) return { text: this.#show(member), isSupported };
     this.#member = undefined;
     return { text: '', isSupported };
@@ -90,9 +90,9 @@ function keyOf(member: string): string | undefined {
 }
 
 /** Undefined where there is no member, or one that is not whole. */
-function memberValue(member: string): Json | undefined {
+function entryOf(member: string): readonly [string, Json] | undefined {
   try {
-    return Object.values(JSON.parse(`{${member.replace(/^,/, '')}}`) as { [key: string]: Json })[0];
+    return Object.entries(JSON.parse(`{${member.replace(/^,/, '')}}`) as { [key: string]: Json })[0];
   } catch {
     return undefined;
   }

@@ -37,6 +37,16 @@ export function compileArgumentsSchema(schema: JsonSchema): CompiledSchema {
   return cached('object', schema, () => compile(schema, [isObject]));
 }
 
+/** The same as GBNF; undefined where it cannot be held. For a schema that was narrowed by us. */
+export function argumentsGrammarIfHeld(schema: JsonSchema): string | undefined {
+  try {
+    return compileArgumentsSchema(schema).grammar;
+  } catch (thrown) {
+    if (thrown instanceof StudioError) return undefined;
+    throw thrown;
+  }
+}
+
 /**
  * A grammar for arguments that stand between tags, with `end` behind the last of them; undefined where the schema says
  * more than such a spelling can hold.

@@ -86,7 +86,7 @@ describe('the form of a value', () => {
     expect(described('growthRate', 'The growth a year', NUMBER, 'at 8 percent a year')).toEqual(below);
     expect(described('growthRate', 'The growth a year', NUMBER, 'at 250% a year')).toEqual(NUMBER);
     expect(described('growthRate', 'The growth a year', NUMBER, 'at 2.5 a year')).toEqual(NUMBER);
-    expect(described('growthRate', 'As a percentage', NUMBER, 'at 2.5%')).toEqual(NUMBER);
+    expect(described('growthRate', 'As a percentage', NUMBER, 'at 2.5%')).not.toHaveProperty('exclusiveMaximum');
     expect(described('growthRate', 'E.g. 5% is 0.05', NUMBER, 'at 2.5%')).toEqual(below);
     expect(described('growthRate', 'E.g. 4.5', NUMBER, 'at 2.5%')).toEqual(NUMBER);
     expect(described('growthRate', '5 for 5%', NUMBER, 'at 2.5%')).toEqual(NUMBER);
@@ -96,6 +96,27 @@ describe('the form of a value', () => {
     });
     expect(described('growthRate', 'The growth', { type: 'integer' }, 'at 2%')).toEqual({ type: 'integer' });
     expect(described('level', 'How loud', NUMBER, 'at 50%')).toEqual(NUMBER);
+  });
+
+  it('is a number of percents, where that is what the description says and the request speaks of percents', () => {
+    const above = { type: 'number', minimum: 1 };
+    expect(described('growthRate', 'As a percentage', NUMBER, 'at 2.5%')).toEqual(above);
+    expect(described('growthPercent', 'The growth', NUMBER, 'at 2.5 percent')).toEqual(above);
+    for (const request of ['at 0.5% or 2%', 'at -2%', 'at 2.5'])
+      expect(described('growthRate', 'As a percentage', NUMBER, request)).toEqual(NUMBER);
+    expect(described('growthRate', 'As a percentage, in decimal form', NUMBER, 'at 2%')).toEqual(NUMBER);
+    expect(described('growthRate', 'A percentage, e.g. 0.05', NUMBER, 'at 2%')).not.toHaveProperty('minimum');
+  });
+
+  it('is one of the numbers of a list without blanks, where the function takes one number', () => {
+    const integer = { type: 'integer' };
+    const listed = (request: string, properties: object = { of: integer }): unknown =>
+      asDescribed({ type: 'object', properties } as never, request).properties;
+    expect(listed('The factorials of 5,10 and 15')).toEqual({ of: { ...integer, enum: [5, 10, 15] } });
+    expect(listed('The factorials of 1,000 and 15')).toEqual({ of: integer });
+    expect(listed('The factorials of 5, 10 and 15')).toEqual({ of: integer });
+    const two = { of: integer, digits: integer };
+    expect(listed('The factorials of 5,10 and 15', two)).toEqual(two);
   });
 
   it('is what the schema says where it says more', () => {

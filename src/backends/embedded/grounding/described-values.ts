@@ -8,6 +8,8 @@
  *     "The base currency"                         pattern, a code of ISO 4217
  *     "The mode of transport (walk, bike, bus)"   enum
  *     "The annual interest rate" for "at 5%"      less than 1: a rate is a fraction where nothing says that it is not
+ *     "Interest rate in percent" for "at 5%"      1 or more
+ *     the only number, for "5,10 and 15"          one of these: small weights read 510
  *     any number for "a dividend of 50 million"   that, or a small one: small weights lose count of zeros
  *
  * In the cases of BFCL each of them holds wherever it is said (docs/decisions/0023).
@@ -15,7 +17,7 @@
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import { descriptionOf, quotedIn } from './descriptions.ts';
-import { spokenNumbers } from './numbers.ts';
+import { digitsIn, hasTightList, spokenNumbers } from './numbers.ts';
 import { wordsOf } from './words.ts';
 
 /** Whoever says more of a value by keywords has said what he wants. */
@@ -41,13 +43,27 @@ export const PLACE_PATTERN = '^[^,;]+, [^,;]+$';
 export function asDescribed(parameters: JsonSchema, request: string): JsonSchema {
   const { properties } = parameters;
   if (!isJsonObject(properties)) return parameters;
-  const narrowed = Object.entries(properties).map(([name, schema]) => [name, narrow(name, schema, request)] as const);
+  const numbers = Object.values(properties).filter((schema) => isJsonObject(schema) && isPlainNumber(schema));
+  const isListed = numbers.length === 1 && hasTightList(request);
+  const narrowed = Object.entries(properties).map(([name, schema]) => {
+    const isSaid = isListed && isJsonObject(schema) && isPlainNumber(schema);
+    return [
+      name,
+      isSaid ? { ...schema, enum: [...new Set(digitsIn(request))] } : narrow(name, schema, request),
+    ] as const;
+  });
   return { ...parameters, properties: Object.fromEntries(narrowed) };
 }
 
 /** A text of which the schema says nothing more. */
 export function isPlainText(schema: JsonSchema): boolean {
   return schema.type === 'string' && !NARROWING.some((keyword) => keyword in schema);
+}
+
+/** A number of which the schema says nothing more. */
+export function isPlainNumber(schema: JsonSchema): boolean {
+  const isNumber = schema.type === 'number' || schema.type === 'integer';
+  return isNumber && ![...NARROWING, ...BOUNDS].some((keyword) => keyword in schema);
 }
 
 function narrow(name: string, schema: Json, request: string): Json {
@@ -62,9 +78,10 @@ function narrow(name: string, schema: Json, request: string): Json {
 }
 
 function narrowNumber(name: string, schema: JsonSchema, request: string): JsonSchema {
-  if ([...NARROWING, ...BOUNDS].some((keyword) => keyword in schema)) return schema;
+  if (!isPlainNumber(schema)) return schema;
   const description = descriptionOf(schema);
   if (schema.type === 'number' && isFraction(name, description, request)) return { ...schema, exclusiveMaximum: 1 };
+  if (schema.type === 'number' && isInPercent(name, description, request)) return { ...schema, minimum: 1 };
   if (SMALL_UNIT.test(`${wordsOf(name).join(' ')} ${description}`)) return schema;
   return { ...schema, ...countedAsIn(request) };
 }
@@ -159,13 +176,25 @@ function patternOf(name: string, description: string): string | undefined {
 
 const RATE = new Set(['confidence', 'prob', 'probability', 'rate', 'ratio', 'return', 'yield']);
 const IN_PERCENT = /percent/i;
+const AS_FRACTION = /\b(?:decimals?|fractions?)\b|\b0?\.\d|\b0\b/i;
 /** "E.g. 4.5", "5 for 5%": a number above 1 that is no percent itself. */
 const NO_FRACTION = /(?<![\d.])[1-9]\d*(?:\.\d+)?(?![\d.]*\s?%)(?!\d)/;
 const PERCENT = /(\d+(?:\.\d+)?)\s?(?:%|percent\b)/gi;
 
+function percentsIn(request: string): readonly number[] {
+  return [...request.matchAll(PERCENT)].map((match) => Number(match[1]));
+}
+
+/** "5%" is 5 for an argument in percent. */
+function isInPercent(name: string, description: string, request: string): boolean {
+  const percents = percentsIn(request);
+  if (percents.length === 0 || percents.some((percent) => percent < 1) || /-\s?\d/.test(request)) return false;
+  return IN_PERCENT.test(`${wordsOf(name).join(' ')} ${description}`) && !AS_FRACTION.test(description);
+}
+
 /** "5%" is 0.05, unless the argument is one in percent. */
 function isFraction(name: string, description: string, request: string): boolean {
-  const percents = [...request.matchAll(PERCENT)].map((match) => Number(match[1]));
+  const percents = percentsIn(request);
   if (percents.length === 0 || percents.some((percent) => percent >= 100)) return false;
   if (IN_PERCENT.test(`${name} ${description}`) || NO_FRACTION.test(description)) return false;
   return wordsOf(name).some((word) => RATE.has(word));

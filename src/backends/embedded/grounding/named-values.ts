@@ -35,7 +35,8 @@ const NO_NAMES = new Set(
     'saturday september sunday the then thursday tuesday wednesday'
   ).split(' '),
 );
-/** A name behind a number is its unit; a comma makes the second of two names tell where the first one is. */
+/** A name behind a number is its unit, one before a quotation says what that is; a comma makes the second of two names tell where the first one is. */
+const QUOTE_BEHIND = /^\s['"“‘「《]/;
 const UNIT_BEFORE = /\d\s?$/;
 const BESIDE =
   /^(?:['’]s|\.(?=,))?\s*(?:,|、|,?\s*(?:and|or|&)|和|与|及|或)\s*(?:(?:in|for|from|of|at|to|the|by)\s+)*$/iu;
@@ -106,7 +107,8 @@ function apart(spans: readonly Span[]): readonly Span[] {
 function isValue({ text, start }: Span, request: string): boolean {
   const before = request.slice(0, start);
   const isInBrackets = before.lastIndexOf('(') > before.lastIndexOf(')');
-  return !NO_NAMES.has(text.toLowerCase()) && !UNIT_BEFORE.test(before) && !isInBrackets;
+  const isLabel = QUOTE_BEHIND.test(request.slice(start + text.length));
+  return !NO_NAMES.has(text.toLowerCase()) && !UNIT_BEFORE.test(before) && !isInBrackets && !isLabel;
 }
 
 interface Neighbours {
@@ -173,7 +175,7 @@ export function holdingOf(values: readonly NamedValue[], inputs: readonly Json[]
   return { open, held };
 }
 
-const EACH_ITS_OWN = /\brespectively\b|分别|各自/i;
+export const EACH_ITS_OWN = /\brespectively\b|分别|各自/i;
 
 /**
  * Whether a function has been called for all of a request once its values are held. Where there are two lists, each value of
@@ -185,7 +187,7 @@ export function endsWithValues(values: readonly NamedValue[], request: string): 
 }
 
 /** For each value the values that stand in one list with it, itself included. */
-function listsOf(values: readonly NamedValue[]): readonly (readonly number[])[] {
+export function listsOf(values: readonly NamedValue[]): readonly (readonly number[])[] {
   const lists: number[][] = [];
   for (const [index, { isBesideLast }] of values.entries()) {
     const list = (isBesideLast ? lists[index - 1] : undefined) ?? [];

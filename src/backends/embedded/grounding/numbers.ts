@@ -72,6 +72,13 @@ export function spokenNumbers(text: string): readonly SpokenNumber[] {
   });
 }
 
+const TIGHT_LIST = /(?<![\d.,])\d+(?:,\d+)+(?![\d.])/g;
+
+/** Whether numbers stand side by side with nothing but a comma: "5,10 and 15", but not 1,000. */
+export function hasTightList(text: string): boolean {
+  return (text.match(TIGHT_LIST) ?? []).some((list) => digitsIn(list).length > 1);
+}
+
 export function numbersIn(text: string): Numbers {
   const inWords = (text.toLowerCase().match(/\p{L}+/gu) ?? []).flatMap(
     (word) => IN_WORDS.get(word) ?? IN_WORDS.get(word.replace(/s$/, '')) ?? [],

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import type { Json, JsonSchema } from '../../../core/generation.ts';
+import { compileArgumentsSchema } from '../constraints/index.ts';
+import { holdingOf, namedValues } from './named-values.ts';
+import { goingOn, listedArguments, nextValues } from './next-values.ts';
+
+const parameters: JsonSchema = {
+  type: 'object',
+  properties: {
+    team: { type: 'string' },
+    year: { type: 'integer' },
+    day: { type: 'string', description: 'YYYY-MM-DD' },
+    kind: { enum: ['won', 'lost'] },
+    share: { type: 'number', maximum: 1 },
+  },
+};
+
+function nextFor(request: string, inputs: readonly Json[], grounded = parameters) {
+  const values = namedValues(request, '');
+  const { open } = holdingOf(values, inputs, request);
+  const listed = listedArguments(parameters, grounded);
+  return listed ? nextValues({ values, request }, listed, inputs, open) : undefined;
+}
+
+describe('the next of several calls', () => {
+  it('goes on with the list that the last one held a value of', () => {
+    expect(nextFor('Who won in 1980, 1984 and 2016', [{ year: 1980 }])).toEqual({ year: [1984, 2016] });
+    expect(nextFor('Who won in 1980, 1984 and 2016', [{ year: 1980 }, { year: 1984 }])).toEqual({ year: [2016] });
+    expect(nextFor('Points of the Lakers and the Bulls', [{ team: 'Lakers' }])).toEqual({ team: ['Bulls'] });
+    expect(nextFor('Points of the Lakers and the Bulls', [{ team: 'Celtics' }])).toEqual({});
+  });
+
+  it('goes on with what stands as that value does', () => {
+    const request = 'Draw one with a radius of 5 in red, then one with a radius of 10 in blue';
+    expect(nextFor(request, [{ year: 5 }])).toEqual({ year: [10] });
+  });
+
+  it('goes on with another list where there is one argument for both', () => {
+    const request = 'Who won in 1980 and 2016, and who lost in 1975 and 2011';
+    expect(nextFor(request, [{ year: 1980 }, { year: 2016 }])).toEqual({ year: [1975, 2011] });
+  });
+
+  it('may take any of two lists, and then each with each', () => {
+    const request = 'Points of the Lakers and the Bulls in 2018 and 2020';
+    const two = [
+      { team: 'Lakers', year: 2018 },
+      { team: 'Bulls', year: 2020 },
+    ];
+    expect(nextFor(request, two.slice(0, 1))).toEqual({});
+    expect(nextFor(request, two)).toEqual({ team: ['Lakers'], year: [2020] });
+    const three = [...two, { team: 'Lakers', year: 2020 }];
+    expect(nextFor(request, three)).toEqual({ team: ['Bulls'], year: [2018] });
+    expect(nextFor(request, [...three, { team: 'Bulls', year: 2018 }])).toEqual({});
+  });
+
+  it('takes the next of each where each has its own', () => {
+    const request = 'Points of the Lakers and the Bulls in 2018 and 2020 respectively';
+    expect(nextFor(request, [{ team: 'Lakers', year: 2018 }])).toEqual({ team: ['Bulls'], year: [2020] });
+    const both = [
+      { team: 'Lakers', year: 2018 },
+      { team: 'Bulls', year: 2020 },
+    ];
+    expect(nextFor(request, both)).toEqual({});
+  });
+
+  it('makes no combinations of lists that one call holds, or that stand in no arguments of their own', () => {
+    const both = [
+      { team: 'Rome', day: 'Oslo', year: 2018 },
+      { team: 'Rome', day: 'Oslo', year: 2020 },
+    ];
+    expect(nextFor('From Paris to Rome and Oslo, in 2018 and 2020', both)).toEqual({});
+    const pairs = 'The distance of Mars and Venus, then of Jupiter and Saturn';
+    const far = [
+      { team: 'Mars', day: 'Venus' },
+      { team: 'Jupiter', day: 'Saturn' },
+    ];
+    expect(nextFor(pairs, far)).toEqual({});
+  });
+
+  it('knows a name that goes on as the request does', () => {
+    const request = 'Songs of Taylor Swift and Maroon 5';
+    expect(nextFor(request, [{ team: 'Taylor Swift' }])).toEqual({ team: ['Maroon'] });
+    const genes = 'The genes of Homo sapiens, Pan troglodytes';
+    expect(nextFor(`${genes} and Mus musculus`, [{ team: 'Homo sapiens' }])).toEqual({});
+  });
+
+  it('narrows only what may be anything, and only in its form', () => {
+    const dated: JsonSchema = {
+      ...parameters,
+      properties: { ...(parameters.properties as JsonSchema), day: { type: 'string', pattern: '^[0-9]{4}-[0-9]{2}$' } },
+    };
+    expect(nextFor('Who won on 2020-01 and 2020-02', [{ day: '2020-01' }], dated)).toEqual({ day: ['2020-02'] });
+    expect(nextFor('Who won on 1/2020 and 2/2020', [{ day: '1/2020' }], dated)).toEqual({});
+    expect(listedArguments(parameters, dated)).toMatchObject({ numbers: ['year'], texts: ['team', 'day'] });
+    expect(listedArguments({ type: 'object', properties: { kind: { enum: ['won'] } } }, dated)).toBeUndefined();
+  });
+});
+
+it('is held by parameters that are narrowed', () => {
+  const listed = { parameters, numbers: ['year'], texts: ['team'] };
+  const held = goingOn(listed, { team: ['A.C. Milan'], year: [2016] });
+  expect(held.properties).toMatchObject({
+    team: { type: 'string', pattern: '^(A\\.C\\. Milan)' },
+    year: { type: 'integer', enum: [2016] },
+    share: { type: 'number', maximum: 1 },
+  });
+  expect(() => compileArgumentsSchema(held)).not.toThrow();
+});

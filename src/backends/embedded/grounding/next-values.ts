@@ -1,0 +1,188 @@
+/**
+ * Where the next call goes on. A call that held the first of "1980 and 2016" as its `year` is followed by one that holds the
+ * second there: small weights, made to call once more, would rather change something else.
+ *
+ *     president in 1980 and 2016       {year: 1980}              → year is 2016
+ *     Ann and Bo in Rome and Oslo      {name: "Ann", in: "Rome"} → any of them, until each was with each
+ *                   … respectively                               → name is "Bo" and in is "Oslo"
+ */
+import type { Json, JsonSchema } from '../../../core/generation.ts';
+import { isJsonObject } from '../constraints/schema-part.ts';
+import type { Grounding, ListedArguments } from '../engine-protocol.ts';
+import { isPlainNumber, isPlainText } from './described-values.ts';
+import { EACH_ITS_OWN, listsOf, type NamedValue } from './named-values.ts';
+import { digitsIn } from './numbers.ts';
+import { literalPattern, wordsOf } from './words.ts';
+
+/** What an argument may be in the next call. */
+export type NextValues = { readonly [argument: string]: readonly (number | string)[] };
+
+/** The arguments that may be any number or text, and `grounded` parameters that can be narrowed by them; undefined where there are none. */
+export function listedArguments(parameters: JsonSchema, grounded: JsonSchema): ListedArguments | undefined {
+  const { properties } = parameters;
+  if (!isJsonObject(properties) || !isJsonObject(grounded.properties)) return undefined;
+  const held = grounded.properties;
+  const namesOf = (isWanted: (schema: JsonSchema, held: JsonSchema) => boolean): readonly string[] =>
+    Object.entries(properties).flatMap(([name, schema]) => {
+      const narrowed = held[name];
+      return isJsonObject(schema) && isJsonObject(narrowed) && isWanted(schema, narrowed) ? [name] : [];
+    });
+  const numbers = namesOf(isPlainNumber);
+  const texts = namesOf((schema, narrowed) => isPlainText(schema) && !('enum' in narrowed));
+  return numbers.length + texts.length > 0 ? { parameters: grounded, numbers, texts } : undefined;
+}
+
+/** The parameters of a call that goes on with `next`. */
+export function goingOn({ parameters }: ListedArguments, next: NextValues): JsonSchema {
+  const narrowed = Object.entries(next).map(([name, values]): readonly [string, Json] => {
+    const { pattern, ...schema } = argumentOf(parameters, name);
+    const texts = values.filter((value) => typeof value === 'string');
+    if (texts.length === 0) return [name, { type: schema.type ?? 'number', enum: values }];
+    // Names may go on ("Maroon" with its 5), but not where the form is known.
+    if (pattern !== undefined) return [name, { ...schema, enum: texts }];
+    return [name, { ...schema, pattern: `^(${texts.map(literalPattern).join('|')})` }];
+  });
+  return { ...parameters, properties: { ...(parameters.properties as JsonSchema), ...Object.fromEntries(narrowed) } };
+}
+
+function argumentOf({ properties }: JsonSchema, name: string): JsonSchema {
+  const schema = isJsonObject(properties) ? properties[name] : undefined;
+  return isJsonObject(schema) ? schema : {};
+}
+
+/** None of them, where one is not in the form that its argument has. */
+function ifInForm(next: NextValues, { parameters }: ListedArguments): NextValues {
+  const isInForm = Object.entries(next).every(([name, values]) => {
+    const { pattern } = argumentOf(parameters, name);
+    return typeof pattern !== 'string' || values.every((value) => new RegExp(pattern, 'u').test(String(value)));
+  });
+  return isInForm ? next : {};
+}
+
+/**
+ * What the next call goes on with, behind calls with these `inputs` that left these values `open`: the next values of a list, or,
+ * once all are held, a combination of two lists that no call has made. Empty where it may be anything.
+ */
+export function nextValues(
+  { values, request }: Pick<Grounding, 'values' | 'request'>,
+  listed: ListedArguments,
+  inputs: readonly Json[],
+  open: readonly NamedValue[],
+): NextValues {
+  const input = inputs.at(-1);
+  const next =
+    open.length === 0
+      ? nextCombination(values, request, listed, inputs)
+      : leftOfLists(values, request, listed, { input, open });
+  return ifInForm(next, listed);
+}
+
+interface CallSoFar {
+  /** The arguments of the last call. */
+  readonly input: Json | undefined;
+  /** The values of the request that no call holds, in its order. */
+  readonly open: readonly NamedValue[];
+}
+
+/** The arguments that go on with the next value of a list, each with the values that are left. */
+function leftOfLists(
+  values: readonly NamedValue[],
+  request: string,
+  { numbers, texts }: ListedArguments,
+  { input, open }: CallSoFar,
+): NextValues {
+  if (!isJsonObject(input)) return {};
+  const lists = listsOf(values);
+  const going = Object.entries(input).flatMap(([argument, held]) => {
+    if (!(typeof held === 'number' ? numbers : texts).includes(argument)) return [];
+    const at = values.findIndex((value) => isSaid(held, value, request));
+    if (at < 0) return [];
+    const others = [...(lists[at] ?? []), ...(values[at]?.likes ?? [])];
+    const left = values.filter((value, index) => index > at && others.includes(index) && open.includes(value));
+    return left.length > 0 ? [{ argument, left: left.map((value) => asLike(held, value)) }] : [];
+  });
+  const isZipped = EACH_ITS_OWN.test(request);
+  if (going.length > 1 && !isZipped) return {};
+  if (going.length > 0)
+    return Object.fromEntries(going.map(({ argument, left }) => [argument, isZipped ? left.slice(0, 1) : left]));
+  const [only, ...others] = numbers;
+  const isListed = (value: NamedValue): boolean => (lists[values.indexOf(value)]?.length ?? 0) > 1;
+  const numbersLeft = open.filter((value) => value.isNumber && isPlain(value.text) && isListed(value));
+  const isInIt =
+    only !== undefined &&
+    others.length === 0 &&
+    values.some((value) => isSaid(input[only], value, request) && isListed(value));
+  return isInIt && numbersLeft.length > 0 ? { [only]: numbersLeft.map((value) => asLike(0, value)) } : {};
+}
+
+/** More of them are no question, but a table. */
+const MAX_COMBINATIONS = 16;
+
+/**
+ * The first combination of two lists that no call has made: each value of the one is wanted with each of the other, unless the
+ * request says that each has its own. Empty where none is left, or it is no matter of two lists.
+ */
+function nextCombination(
+  values: readonly NamedValue[],
+  request: string,
+  listed: ListedArguments,
+  inputs: readonly Json[],
+): NextValues {
+  const lists = [...new Set(listsOf(values))].filter((list) => list.length > 1);
+  const [one = [], other = []] = lists.map((list) => list.flatMap((index) => values[index] ?? []));
+  const size = one.length * other.length;
+  if (lists.length !== 2 || size > MAX_COMBINATIONS || EACH_ITS_OWN.test(request)) return {};
+  const made = inputs.map((input) => ({
+    one: holderOf(one, input, listed, request),
+    other: holderOf(other, input, listed, request),
+  }));
+  const [first] = made;
+  if (first?.one === undefined || first.other === undefined) return {};
+  const [{ argument: a, held: heldByA }, { argument: b, held: heldByB }] = [first.one, first.other];
+  const isPlain = made.every((call) => call.one?.argument === a && call.other?.argument === b);
+  if (!isPlain || a === b) return {};
+  const combinations = one.flatMap((left) => other.map((right) => ({ left, right })));
+  const next = combinations.find(
+    ({ left, right }) => !made.some((call) => call.one?.value === left && call.other?.value === right),
+  );
+  return next ? { [a]: [asLike(heldByA, next.left)], [b]: [asLike(heldByB, next.right)] } : {};
+}
+
+interface Holder {
+  readonly argument: string;
+  readonly held: Json;
+  readonly value: NamedValue;
+}
+
+/** The one argument that holds a value of a list; undefined where none does, or several do. */
+function holderOf(
+  list: readonly NamedValue[],
+  input: Json,
+  { numbers, texts }: ListedArguments,
+  request: string,
+): Holder | undefined {
+  const holders = Object.entries(isJsonObject(input) ? input : {}).flatMap(([argument, held]): readonly Holder[] => {
+    const mayHold = (typeof held === 'number' ? numbers : texts).includes(argument);
+    const value = mayHold ? list.find((each) => isSaid(held, each, request)) : undefined;
+    return value ? [{ argument, held, value }] : [];
+  });
+  return holders.length === 1 ? holders[0] : undefined;
+}
+
+/** Also where a text goes on as the request does: "Homo sapiens", whose name is "Homo". */
+function isSaid(held: Json | undefined, { text, isNumber, start }: NamedValue, request: string): boolean {
+  if (typeof held === 'number') return isNumber && isPlain(text) && digitsIn(text)[0] === held;
+  if (typeof held !== 'string') return false;
+  const isLonger = held.length > text.length && request.slice(start, start + held.length) === held;
+  return isLonger || wordsOf(held).join(' ') === wordsOf(text).join(' ');
+}
+
+/** One number, no date and no time. */
+function isPlain(text: string): boolean {
+  return digitsIn(text).length === 1 && !/[-/:]/.test(text);
+}
+
+/** A value as an argument that held another one like this. */
+function asLike(held: Json, { text }: NamedValue): number | string {
+  return typeof held === 'number' ? (digitsIn(text)[0] ?? 0) : text;
+}
