@@ -14,10 +14,10 @@ const SMALLEST = 'qwen2.5-coder-0.5b-instruct';
 const OTHER = { ...WEATHER, name: 'get_time' };
 const accepted: JobMessage = { type: 'accepted', jobId: 'job', promptTokens: 9, cachedTokens: 2 };
 
-function jobSaying(piece: Piece): Job {
+function jobSaying(...pieces: Piece[]): Job {
   const mailbox = new Mailbox<JobMessage>();
   mailbox.push(accepted);
-  const item = { jobId: 'job', choice: 0, pieces: [piece], counts: { output: 1, reasoning: 0 } };
+  const item = { jobId: 'job', choice: 0, pieces, counts: { output: 1, reasoning: 0 } };
   mailbox.push({ type: 'step-item', item });
   mailbox.close();
   return { messages: mailbox, cancel: () => {} };
@@ -41,24 +41,38 @@ const call = (name: string, chance = 1): Piece => ({
 interface Seen {
   readonly choice: CallChoice | undefined;
   readonly plans: readonly DecodePlan[];
+  /** Those that ask what a call would say. */
+  readonly argumentPlans: readonly DecodePlan[];
   /** The functions whose fit was measured. */
   readonly measured: readonly string[];
   /** How likely calls of them are told to have been. */
   readonly chances: readonly (number | undefined)[];
 }
 
-/** What is chosen where the jobs say this, one after the other, and a function fits so well. */
+/** What is chosen where the jobs say this, one after the other, a function fits so well, and calls would have these arguments. */
 async function chosen(
   said: readonly Piece[],
   measuredFit: Fit | undefined | ((name: string) => Fit),
   request: Parameters<typeof ask>[1] = {},
   weightsName = CODER,
+  inputText?: string,
 ): Promise<Seen> {
   const input = planInputOf(ask('Is it cold?', { tools: [WEATHER], ...request }));
   const plans: DecodePlan[] = [];
+  const argumentPlans: DecodePlan[] = [];
   const measured: string[] = [];
   const chances: (number | undefined)[] = [];
   const start = (plan: DecodePlan): Job => {
+    const [stage] = plan.stages;
+    if (stage?.calls?.mode === 'required' && stage.maxTokens === 192) {
+      argumentPlans.push(plan);
+      if (inputText === undefined) return jobSaying();
+      return jobSaying(
+        call(WEATHER.name),
+        { type: 'call-input', text: inputText },
+        { type: 'call-end', isValidJson: true },
+      );
+    }
     const piece = said[plans.length];
     plans.push(plan);
     if (!piece) throw new Error('one job too many');
@@ -75,6 +89,7 @@ async function chosen(
   return {
     choice: await chooseCall(decodePlanOf(input), { input, weightsName, fitCheck, start, signal }),
     plans,
+    argumentPlans,
     measured,
     chances,
   };
@@ -141,6 +156,50 @@ describe('a call that the weights make', () => {
     const { choice, measured } = await chosen([call(WEATHER.name)], ENOUGH, { tools });
     expect(choice).toMatchObject({ kind: 'call', name: WEATHER.name });
     expect(measured).toEqual([WEATHER.name]);
+  });
+
+  describe('whose fit does not settle it', () => {
+    const turns: Turn[] = [{ role: 'user', parts: [{ type: 'text', text: 'Is it cold in Paris?' }] }];
+    const kindAt = async (
+      evidence: number,
+      input: string | undefined,
+      request: Parameters<typeof ask>[1] = { turns },
+    ) => {
+      const fit = { evidence, isDue: evidence >= 0.95 };
+      const { choice, argumentPlans } = await chosen([call(WEATHER.name)], fit, request, CODER, input);
+      return [choice?.kind, argumentPlans.length];
+    };
+
+    it('is one where all is said that it must hold, and none where some of it is made up', async () => {
+      expect(await kindAt(0.9, '{"location": "Paris"}')).toEqual(['call', 1]);
+      expect(await kindAt(0.9, '{"location": "Berlin"}')).toEqual(['without-calls', 1]);
+      expect(await kindAt(1.4, '{"location": "Paris"}')).toEqual(['call', 1]);
+      expect(await kindAt(1.4, '{"location": "Berlin"}')).toEqual(['without-calls', 1]);
+    });
+
+    it('is what the fit says where nobody can tell what it would say', async () => {
+      expect(await kindAt(0.9, undefined)).toEqual(['without-calls', 1]);
+      expect(await kindAt(1.4, undefined)).toEqual(['call', 1]);
+    });
+
+    it('is the only one that is asked what it would say', async () => {
+      expect(await kindAt(0.7, '{"location": "Paris"}')).toEqual(['without-calls', 0]);
+      expect(await kindAt(1.6, '{"location": "Berlin"}')).toEqual(['call', 0]);
+      const long = Array.from({ length: 3_000 }, () => 'Paris').join(' ');
+      const many: Turn[] = [{ role: 'user', parts: [{ type: 'text', text: long }] }];
+      expect(await kindAt(1.4, '{"location": "Berlin"}', { turns: many })).toEqual(['call', 0]);
+    });
+
+    it('is asked for one call of that function, at temperature 0', async () => {
+      const request = { turns, tools: [WEATHER, OTHER], sampling: { temperature: 1, logprobs: { top: 2 } } };
+      const { argumentPlans } = await chosen([call(WEATHER.name)], ENOUGH, request);
+      expect(argumentPlans[0]).toMatchObject({
+        sampling: { temperature: 0 },
+        logprobs: undefined,
+        choices: 1,
+        stages: [{ calls: { mode: 'required', isParallel: false, functions: [{ name: WEATHER.name }] } }],
+      });
+    });
   });
 
   it('stands where nobody can tell how it fits', async () => {

@@ -22,8 +22,10 @@ import {
 import type { PlanInput } from './decode-plan.ts';
 import type { Job } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
-import { type Fit, type FitCheck, type Measured, measuredOf } from './fit-check.ts';
+import { type Fit, type FitCheck, isSettled, type Measured, measuredOf, withArguments } from './fit-check.ts';
+import { isAllSaid } from './grounding/supported-values.ts';
 import { saysDate, takesDate } from './grounding/told-dates.ts';
+import { argumentsOf, argumentsPlanOf } from './said-arguments.ts';
 import { lastMessageText } from './single-request.ts';
 import { parametersOf } from './tool-prompt.ts';
 
@@ -58,7 +60,7 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
     case 'repeat':
       return { kind: 'without-calls' };
     case 'call':
-      return measured ? ((await dueCall(decision, chooser)) ?? { kind: 'without-calls' }) : decision;
+      return measured ? ((await dueCall(plan, decision, chooser)) ?? { kind: 'without-calls' }) : decision;
     case 'text':
       if (measured === undefined || !isNear(decision.callChance, measured)) return decision;
       return (await missedCall(plan, decision, chooser)) ?? decision;
@@ -82,11 +84,11 @@ const BETTER_BY = 0.1;
 const UNTOLD_DATE = 0.3;
 
 /** The call that was made, or one of another function that fits better; undefined where none fits. */
-async function dueCall(decision: CallDecision, chooser: Chooser): Promise<CallDecision | undefined> {
+async function dueCall(plan: DecodePlan, decision: CallDecision, chooser: Chooser): Promise<CallDecision | undefined> {
   const tools = functionTools(chooser.input.request);
   const untold = withoutDate(tools, lastMessageText(chooser.input.request));
   const fitOf = async (name: string): Promise<Fit | undefined> => {
-    const fit = await fitFor(name, decision.callChance, chooser);
+    const fit = await fitFor(plan, name, decision.callChance, chooser);
     return fit && untold.includes(name) ? { ...fit, evidence: fit.evidence - UNTOLD_DATE } : fit;
   };
   const named = await fitOf(decision.name);
@@ -122,14 +124,21 @@ async function missedCall(
   const [only, ...others] = functionTools(input.request);
   const named = others.length === 0 ? only : await decisionOf(start(namingPlanOf(plan)));
   if (named === undefined || !('name' in named) || signal.aborted) return undefined;
-  const fit = await fitFor(named.name, Math.min(callChance ?? 0, MOST_IN_TEXT), chooser);
+  const fit = await fitFor(plan, named.name, Math.min(callChance ?? 0, MOST_IN_TEXT), chooser);
   return fit?.isDue ? { kind: 'call', name: named.name, accepted } : undefined;
 }
 
-function fitFor(
+/** How well a function fits, and where that does not settle it, with what a call of it would say. */
+async function fitFor(
+  plan: DecodePlan,
   name: string,
   callChance: number | undefined,
   { fitCheck, input, start, signal }: Chooser,
 ): Promise<Fit | undefined> {
-  return fitCheck.fitOf({ name, callChance, input, start, signal });
+  const fit = await fitCheck.fitOf({ name, callChance, input, start, signal });
+  const tool = functionTools(input.request).find((each) => each.name === name);
+  const conversation = plan.stages[0]?.calls?.grounding?.conversation;
+  if (!fit || !tool || conversation === undefined || isSettled(fit) || signal.aborted) return fit;
+  const said = await argumentsOf(start(argumentsPlanOf(plan, name)));
+  return said === undefined ? fit : withArguments(fit, isAllSaid(parametersOf(tool), said, conversation));
 }

@@ -160,7 +160,7 @@ export function decidedPlanOf(plan: DecodePlan, decision: ClearDecision): Decode
 }
 
 /** `only`: the one function that may be called. */
-function requiringCalls(stage: Stage, only?: string): Stage {
+export function requiringCalls(stage: Stage, only?: string): Stage {
   if (!stage.calls) return stage;
   const functions = stage.calls.functions.filter(({ name }) => only === undefined || name === only);
   return { ...stage, calls: { ...stage.calls, mode: 'required', functions } };

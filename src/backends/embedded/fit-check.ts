@@ -40,6 +40,9 @@ export interface Fit {
  */
 const ODDS_WEIGHT = 0.1;
 const DUE = 0.95;
+/** What it says for a call that all its arguments are said, and against it that some are made up. */
+const SAID = 0.15;
+const MADE_UP = 0.6;
 /** More a request is hardly ever told by a function. */
 const MOST_SHARE = 0.9;
 /** With a name that is told so well, and weights so sure, the request need not be looked at. */
@@ -117,6 +120,17 @@ export interface FitQuestion {
   readonly signal: AbortSignal;
 }
 
+/** Whether a call is due or not, whatever it says. */
+export function isSettled({ evidence }: Fit): boolean {
+  return evidence + SAID < DUE || evidence - MADE_UP >= DUE;
+}
+
+/** A fit with what the arguments of a call add to it. */
+export function withArguments(fit: Fit, isAllSaid: boolean): Fit {
+  const evidence = fit.evidence + (isAllSaid ? SAID : -MADE_UP);
+  return { evidence, isDue: evidence >= DUE };
+}
+
 /** Of one set of weights. */
 export class FitCheck {
   /** Surprises of names behind requests that no function answers, by name. */
@@ -135,7 +149,7 @@ export class FitCheck {
     const nameShare = await this.#nameShare(tool, question);
     if (nameShare === undefined) return undefined;
     const known = nameShare + ODDS_WEIGHT * logOdds(callChance);
-    if (known + MOST_SHARE < DUE) return { evidence: known, isDue: false };
+    if (known + MOST_SHARE + SAID < DUE) return { evidence: known, isDue: false };
     if (nameShare >= CLEAR.share && callChance >= CLEAR.chance) return { evidence: known + MOST_SHARE, isDue: true };
     const text = oneLine(lastMessageText(input.request));
     const isShort = text.length <= MAX_TOLD_REQUEST_CHARACTERS;

@@ -408,6 +408,18 @@ describe('calls that are held against the request', () => {
     });
   });
 
+  it('end where they go on and on with what nobody asked for, unless a number does', () => {
+    const callsFor = (asked: string): number => {
+      const plan = { request: asked, values: namedValues(asked, ''), conversation: asked };
+      const sampled = Array.from({ length: 20 }, (_, day) => ` {"day": ${day}}}\n{`);
+      const held = stages.map((stage) => ({ ...stage, calls: stage.calls && { ...stage.calls, grounding: plan } }));
+      const { pieces } = runChoice({ stages: held }, sampled);
+      return pieces.filter(({ type }) => type === 'call-start').length;
+    };
+    expect(callsFor('The weather today, yesterday and the day before')).toBe(7);
+    expect(callsFor('The weather of the last 14 days')).toBe(14);
+  });
+
   it('leave flags out that nothing is said of', () => {
     const functionsWith = [{ name: 'get_weather', argumentsGrammar: '', optional: ['hourly'], unspoken: ['hourly'] }];
     const one = stagesWith({ mode: 'required', functions: functionsWith, grounding });

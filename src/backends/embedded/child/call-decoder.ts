@@ -24,6 +24,7 @@ import { argumentsGrammarIfHeld } from '../constraints/index.ts';
 import type { CallableFunction, CallPlan, Piece } from '../engine-protocol.ts';
 import { endsWithValues, type Holding, holdingOf } from '../grounding/named-values.ts';
 import { goingOn, type NextValues, nextValues } from '../grounding/next-values.ts';
+import { digitsIn } from '../grounding/numbers.ts';
 import { Conversation } from '../grounding/supported-values.ts';
 import { type ArgumentsReader, jsonReader, taggedReader } from './arguments-reader.ts';
 import type { Grammar, GrammarState } from './binding.ts';
@@ -54,6 +55,8 @@ export type CallStep =
 
 /** A model that makes the same call this often in one answer is going round in circles; so is one that comes back to it. */
 const MAX_SAME_CALLS = 3;
+/** So many calls that hold nothing new of the request are as many as a week has days. */
+const MAX_IDLE_CALLS = 7;
 
 type State =
   | { readonly kind: 'name'; text: string; readonly grammar: GrammarState }
@@ -90,6 +93,8 @@ export class CallDecoder {
   #next: NextValues = {};
   /** So many values of the request are in the calls that were made. */
   #held = 0;
+  /** So many of the last calls hold nothing of the request that was not held before. */
+  #idleCalls = 0;
   /** Tokens of the member, and of the call, that is held back, and of those that were left out. */
   #memberTokens = 0;
   #callTokens = 0;
@@ -248,6 +253,7 @@ export class CallDecoder {
     // Of calls that came back, and of those that were only made for a value and hold no more of them, nothing is shown.
     const isOther = this.#isForCombination && name !== this.#lastName;
     const isForNothing = isOther || (this.#isForOpenValue && held <= this.#held);
+    this.#idleCalls = held > this.#held || this.#isForCombination ? 0 : this.#idleCalls + 1;
     this.#held = held;
     this.#lastName = name;
     if (this.#withheld && (isForNothing || (isCircle && times === 2))) return this.#end();
@@ -256,7 +262,10 @@ export class CallDecoder {
     this.#next = this.#nextValues(open);
     this.#isForCombination = open.length === 0 && !isEmpty(this.#next);
     const hasAll = open.length === 0 && !this.#isForCombination;
-    const isOver = isCircle || (hasAll && (wasForCombination || (this.#isForOpenValue && this.#endsWithValues())));
+    const isOver =
+      isCircle ||
+      this.#isSpree() ||
+      (hasAll && (wasForCombination || (this.#isForOpenValue && this.#endsWithValues())));
     if (!this.#plan.isParallel || isOver || !this.#hasRoom()) return this.#end();
     const { after, next, ending } = this.#shape;
     const { read, rest } = goOn(begun, after);
@@ -283,6 +292,13 @@ export class CallDecoder {
     if (!listed || name !== this.#lastName || isEmpty(this.#next)) return callable;
     const grammar = argumentsGrammarIfHeld(goingOn(listed, this.#next));
     return grammar === undefined ? callable : { ...callable, argumentsGrammar: grammar };
+  }
+
+  /** Nothing in the request asks for so many. */
+  #isSpree(): boolean {
+    const { grounding } = this.#plan;
+    if (grounding === undefined || this.#idleCalls < MAX_IDLE_CALLS) return false;
+    return !digitsIn(grounding.request).some((number) => number > this.#calls);
   }
 
   /** How the next call goes on with what the request lists, if it does. */

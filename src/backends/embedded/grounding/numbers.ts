@@ -1,4 +1,4 @@
-/** The numbers of a text, in digits and in words, and what a model makes of them: 2% is 0.02, two hours are 120 minutes. */
+/** The numbers of a text, in digits and in words, English and Chinese, and what a model makes of them: 2% is 0.02, two hours are 120 minutes. */
 
 const DIGITS = /\d+(?:,\d{3}(?!\d))*(?:\.\d+)?(?:e[-+]?\d+)?/giu;
 const IN_WORDS: ReadonlyMap<string, number> = new Map(
@@ -79,11 +79,38 @@ export function hasTightList(text: string): boolean {
   return (text.match(TIGHT_LIST) ?? []).some((list) => digitsIn(list).length > 1);
 }
 
+const HAN_DIGITS = '零一二三四五六七八九';
+const HAN_UNITS: Readonly<Record<string, number>> = { 十: 10, 百: 100, 千: 1_000, 万: 10_000, 亿: 100_000_000 };
+const HAN_NUMBER = /[零〇一二两三四五六七八九十百千万亿]+/gu;
+
+/** 25 of 二十五, 12,000 of 一万二千. Digits behind each other are read as such: 二〇二四 is 2024. */
+function hanNumber(text: string): number {
+  const characters = [...text.replaceAll('〇', '零').replaceAll('两', '二')];
+  if (characters.length > 1 && characters.every((each) => HAN_DIGITS.includes(each)))
+    return Number(characters.map((each) => HAN_DIGITS.indexOf(each)).join(''));
+  let sum = 0;
+  let section = 0;
+  let digit = 0;
+  for (const each of characters) {
+    const unit = HAN_UNITS[each];
+    if (unit === undefined) digit = HAN_DIGITS.indexOf(each);
+    else if (unit < 10_000) {
+      section += (digit || 1) * unit;
+      digit = 0;
+    } else {
+      sum = (sum + section + digit || 1) * unit;
+      section = 0;
+      digit = 0;
+    }
+  }
+  return sum + section + digit;
+}
+
 export function numbersIn(text: string): Numbers {
   const inWords = (text.toLowerCase().match(/\p{L}+/gu) ?? []).flatMap(
     (word) => IN_WORDS.get(word) ?? IN_WORDS.get(word.replace(/s$/, '')) ?? [],
   );
-  const digits = digitsIn(text);
+  const digits = [...digitsIn(text), ...(text.match(HAN_NUMBER) ?? []).map(hanNumber)];
   return {
     has: (number) => {
       const size = Math.abs(number);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Conversation } from './supported-values.ts';
+import type { Json } from '../../../core/generation.ts';
+import { Conversation, isAllSaid } from './supported-values.ts';
 
 const said = new Conversation(
   'You sell pianos.\nGet 1,500 women pianos in French colours, at 8% for a dozen towns in Lyon, in weeks.',
@@ -30,4 +31,48 @@ describe('what stands for a value', () => {
   it('is not looked for in another script', () => {
     expect(new Conversation('北京今天天气怎么样？').supports('Beijing')).toBe(true);
   });
+});
+
+describe('all that must be given', () => {
+  const schema = (...required: readonly string[]) => ({ type: 'object', required });
+  const isSaid = (request: string, input: Json, ...required: readonly string[]): boolean =>
+    isAllSaid(schema(...required), input, request);
+
+  it('is said, or some of it is not', () => {
+    expect(isSaid('The roots of x with a of 2', { a: 2, b: 5 }, 'a')).toBe(true);
+    expect(isSaid('The roots of x with a of 2', { a: 2, b: 5 }, 'a', 'b')).toBe(false);
+    expect(isSaid('Who won the World Series in 2020?', { event: 'World Series', year: '2020' }, 'event', 'year')).toBe(
+      true,
+    );
+    expect(isSaid('Who won the World Series?', { event: 'World Series', year: '2020/2021' }, 'event', 'year')).toBe(
+      false,
+    );
+  });
+
+  it('is said of a list where most of it is', () => {
+    expect(isSaid('A cake of flour and eggs', { of: ['flour', 'eggs', 'sugar'] }, 'of')).toBe(true);
+    expect(isSaid('A cake of flour', { of: ['flour', 'eggs', 'sugar'] }, 'of')).toBe(false);
+    expect(isSaid('A cake', { of: [] }, 'of')).toBe(true);
+  });
+
+  it('may be a time that follows from one that is said', () => {
+    expect(isSaid('Will it rain tomorrow?', { day: '2024-05-03' }, 'day')).toBe(true);
+    expect(isSaid('明天会下雨吗', { day: '2024-05-03' }, 'day')).toBe(true);
+    expect(isSaid('Wake me at 6 pm', { at: '18:00' }, 'at')).toBe(true);
+    expect(isSaid('Where does the sun set?', { day: '2024-05-03' }, 'day')).toBe(false);
+  });
+});
+
+it.each([
+  ['订三张票', 3],
+  ['两个人', 2],
+  ['二十五岁', 25],
+  ['十二点', 12],
+  ['一万二千元', 12_000],
+  ['三亿人', 300_000_000],
+  ['二〇二四年', 2024],
+  ['一百零五', 105],
+])('the numbers of %s have %d', (text, number) => {
+  expect(new Conversation(text).supports(number)).toBe(true);
+  expect(new Conversation(text).supports(number + 1)).toBe(false);
 });

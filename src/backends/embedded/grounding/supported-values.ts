@@ -5,13 +5,18 @@
  * Only what can be looked up is judged. Flags, codes, dates, longer texts and texts in another script than the conversation's
  * may follow from it in ways that words do not show, and are taken as given.
  */
-import type { Json } from '../../../core/generation.ts';
-import { type Numbers, numbersIn } from './numbers.ts';
+import type { Json, JsonSchema } from '../../../core/generation.ts';
+import { isJsonObject } from '../constraints/schema-part.ts';
+import { digitsIn, type Numbers, numbersIn } from './numbers.ts';
 import { sharedStart, wordsOf } from './words.ts';
 
 /** Longer texts are composed, not looked up. */
 const MAX_TEXT = 40;
 const CODE = /^\p{Lu}{1,4}$/u;
+/** A date, or a time of the day: it may follow from "tomorrow", or from "6 pm". */
+const TIME = /\p{N}[-/:.]\p{N}/u;
+const OF_TIME =
+  /\b(?:now|ago|today|to?night|tomorrow|yesterday|current|currently|latest|recent|recently|this|next|last|past|upcoming|coming|day|days|week|weeks|weekend|month|months|year|years|morning|noon|afternoon|evening|midnight|am|pm|(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:jan|febr)uary|march|april|may|june|july|august|(?:septem|octo|novem|decem)ber)\b|\d\s?(?:am|pm)\b|[今明昨前后上下本][天日周年月晚早]|现在|最近|[点号]|星期|周[一二三四五六日末]/iu;
 const MIN_SHARED = 3;
 const MAX_ENDING = 3;
 
@@ -33,6 +38,19 @@ export class Conversation {
     return Object.values(value).some((each) => this.supports(each));
   }
 
+  /** `supports`, of most items of a list, and of a number in a text. */
+  says(value: Json): boolean {
+    if (Array.isArray(value)) {
+      const said = value.filter((item: Json) => this.says(item));
+      return value.length === 0 || said.length * 2 > value.length;
+    }
+    if (typeof value === 'string' && value.length <= MAX_TEXT && /\p{N}/u.test(value)) {
+      const isTime = TIME.test(value) && OF_TIME.test(this.#text);
+      return isTime || digitsIn(value).some((number) => this.#numbers.has(number));
+    }
+    return this.supports(value);
+  }
+
   #supportsText(text: string): boolean {
     if (text.length > MAX_TEXT || CODE.test(text) || /\p{N}/u.test(text)) return true;
     const words = wordsOf(text);
@@ -41,6 +59,17 @@ export class Conversation {
     const isWhole = words.length === 1;
     return words.some((word) => this.#words.some((other) => isNear(word, other, isWhole)));
   }
+}
+
+/**
+ * Whether all arguments that must be given are said, those that can be looked up. Stricter than what may be left out: of a list
+ * most items are said, and a text with numbers holds one that is.
+ */
+export function isAllSaid(parameters: JsonSchema, input: Json, conversation: string): boolean {
+  const { required } = parameters;
+  if (!isJsonObject(input) || !Array.isArray(required)) return true;
+  const said = new Conversation(conversation);
+  return Object.entries(input).every(([name, value]) => !required.includes(name) || said.says(value));
 }
 
 /**
