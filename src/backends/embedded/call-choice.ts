@@ -139,6 +139,7 @@ async function fitFor(
   const tool = functionTools(input.request).find((each) => each.name === name);
   const conversation = plan.stages[0]?.calls?.grounding?.conversation;
   if (!fit || !tool || conversation === undefined || isSettled(fit) || signal.aborted) return fit;
-  const said = await argumentsOf(start(argumentsPlanOf(plan, name)));
-  return said === undefined ? fit : withArguments(fit, isAllSaid(parametersOf(tool), said, conversation));
+  const made = await argumentsOf(start(argumentsPlanOf(plan, name)));
+  const isSaid = made === undefined ? undefined : isAllSaid(parametersOf(tool), made, conversation);
+  return isSaid === undefined ? fit : withArguments(fit, isSaid);
 }

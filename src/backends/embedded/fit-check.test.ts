@@ -120,7 +120,7 @@ describe('how well a function fits', () => {
   });
 
   it('is looked at no further where the name says enough', async () => {
-    const badly = await look({ name: [9, 8, 8] });
+    const badly = await look({ name: [10, 8, 8] });
     expect(badly.fit?.isDue).toBe(false);
     expect(badly.prompts.some((prompt) => prompt.endsWith('Request:'))).toBe(false);
     const well = await look({ name: [0.5, 8, 8], request: [20, 10] }, { callChance: 0.97 });

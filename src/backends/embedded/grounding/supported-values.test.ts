@@ -34,8 +34,9 @@ describe('what stands for a value', () => {
 });
 
 describe('all that must be given', () => {
-  const schema = (...required: readonly string[]) => ({ type: 'object', required });
-  const isSaid = (request: string, input: Json, ...required: readonly string[]): boolean =>
+  const properties = { action: { enum: ['delete', 'add'] } };
+  const schema = (...required: readonly string[]) => ({ type: 'object', properties, required });
+  const isSaid = (request: string, input: Json, ...required: readonly string[]): boolean | undefined =>
     isAllSaid(schema(...required), input, request);
 
   it('is said, or some of it is not', () => {
@@ -49,16 +50,26 @@ describe('all that must be given', () => {
     );
   });
 
-  it('is said of a list where most of it is', () => {
+  it('is said of a list where half of it is', () => {
     expect(isSaid('A cake of flour and eggs', { of: ['flour', 'eggs', 'sugar'] }, 'of')).toBe(true);
     expect(isSaid('A cake of flour', { of: ['flour', 'eggs', 'sugar'] }, 'of')).toBe(false);
-    expect(isSaid('A cake', { of: [] }, 'of')).toBe(true);
+    expect(isSaid('A cake', { of: [] }, 'of')).toBeUndefined();
+  });
+
+  it('is not known where nothing can be looked up', () => {
+    expect(isSaid('北京天气', { city: 'Beijing', isHourly: true }, 'city', 'isHourly')).toBeUndefined();
+    expect(isSaid('北京天气', { city: '北京', days: 3 }, 'city')).toBe(true);
+    expect(isSaid('北京天气', { city: '北京', days: 3 }, 'city', 'days')).toBe(false);
+    expect(isSaid('The weather', { city: 'Paris' })).toBeUndefined();
+    expect(isAllSaid({}, { city: 'Paris' }, 'The weather')).toBeUndefined();
+    expect(isSaid('Remove two rows', { action: 'delete' }, 'action')).toBeUndefined();
+    expect(isSaid('Remove two rows', { action: 'delete', rows: 2 }, 'action', 'rows')).toBe(true);
   });
 
   it('may be a time that follows from one that is said', () => {
-    expect(isSaid('Will it rain tomorrow?', { day: '2024-05-03' }, 'day')).toBe(true);
-    expect(isSaid('明天会下雨吗', { day: '2024-05-03' }, 'day')).toBe(true);
-    expect(isSaid('Wake me at 6 pm', { at: '18:00' }, 'at')).toBe(true);
+    expect(isSaid('Will it rain tomorrow?', { day: '2024-05-03' }, 'day')).toBeUndefined();
+    expect(isSaid('明天会下雨吗', { day: '2024-05-03' }, 'day')).toBeUndefined();
+    expect(isSaid('Wake me at 6 pm', { at: '18:00' }, 'at')).toBeUndefined();
     expect(isSaid('Where does the sun set?', { day: '2024-05-03' }, 'day')).toBe(false);
   });
 });

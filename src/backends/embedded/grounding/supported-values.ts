@@ -7,6 +7,8 @@
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
+import { choicesOf } from './asked-arguments.ts';
+import { asDescribed } from './described-values.ts';
 import { digitsIn, type Numbers, numbersIn } from './numbers.ts';
 import { sharedStart, wordsOf } from './words.ts';
 
@@ -31,45 +33,56 @@ export class Conversation {
     this.#numbers = numbersIn(text);
   }
 
+  /** Not so where it can be looked up and nothing stands for it. */
   supports(value: Json): boolean {
+    if (typeof value === 'object' && value !== null) return Object.values(value).some((each) => this.supports(each));
+    return this.#isSaid(value) !== false;
+  }
+
+  /** Stricter: of a list half of the items are said, and of a text with numbers one. Undefined where it cannot be looked up. */
+  says(value: Json): boolean | undefined {
+    if (typeof value === 'object' && value !== null) {
+      const said = Object.values(value).flatMap((each) => this.says(each) ?? []);
+      return said.length === 0 ? undefined : said.filter(Boolean).length * 2 >= said.length;
+    }
+    if (typeof value !== 'string' || value.length > MAX_TEXT || !/\p{N}/u.test(value)) return this.#isSaid(value);
+    if (TIME.test(value) && OF_TIME.test(this.#text)) return undefined;
+    return digitsIn(value).some((number) => this.#numbers.has(number));
+  }
+
+  #isSaid(value: Json): boolean | undefined {
     if (typeof value === 'number') return this.#numbers.has(value);
-    if (typeof value === 'string') return this.#supportsText(value);
-    if (typeof value !== 'object' || value === null) return true;
-    return Object.values(value).some((each) => this.supports(each));
+    return typeof value === 'string' ? this.#isTextSaid(value) : undefined;
   }
 
-  /** `supports`, of most items of a list, and of a number in a text. */
-  says(value: Json): boolean {
-    if (Array.isArray(value)) {
-      const said = value.filter((item: Json) => this.says(item));
-      return value.length === 0 || said.length * 2 > value.length;
-    }
-    if (typeof value === 'string' && value.length <= MAX_TEXT && /\p{N}/u.test(value)) {
-      const isTime = TIME.test(value) && OF_TIME.test(this.#text);
-      return isTime || digitsIn(value).some((number) => this.#numbers.has(number));
-    }
-    return this.supports(value);
-  }
-
-  #supportsText(text: string): boolean {
-    if (text.length > MAX_TEXT || CODE.test(text) || /\p{N}/u.test(text)) return true;
+  #isTextSaid(text: string): boolean | undefined {
+    if (text.length > MAX_TEXT || CODE.test(text) || /\p{N}/u.test(text)) return undefined;
     const words = wordsOf(text);
-    if (words.length === 0) return text !== '';
-    if (!/\p{Script=Latin}/u.test(this.#text) || !/^\p{Script=Latin}/u.test(words[0] ?? '')) return true;
+    const [first] = words;
+    if (first === undefined) return text === '' ? false : undefined;
+    if (!/\p{Script=Latin}/u.test(this.#text) || !/^\p{Script=Latin}/u.test(first))
+      return this.#text.includes(text) ? true : undefined;
     const isWhole = words.length === 1;
     return words.some((word) => this.#words.some((other) => isNear(word, other, isWhole)));
   }
 }
 
 /**
- * Whether all arguments that must be given are said, those that can be looked up. Stricter than what may be left out: of a list
- * most items are said, and a text with numbers holds one that is.
+ * Whether the arguments that must be given are all said, of those that can be looked up; undefined where none can. What is
+ * chosen from a few texts may be meant by others: `delete` by "remove".
  */
-export function isAllSaid(parameters: JsonSchema, input: Json, conversation: string): boolean {
+export function isAllSaid(parameters: JsonSchema, input: Json, conversation: string): boolean | undefined {
   const { required } = parameters;
-  if (!isJsonObject(input) || !Array.isArray(required)) return true;
-  const said = new Conversation(conversation);
-  return Object.entries(input).every(([name, value]) => !required.includes(name) || said.says(value));
+  const { properties } = asDescribed(parameters, conversation);
+  if (!isJsonObject(input) || !isJsonObject(properties) || !Array.isArray(required)) return undefined;
+  const all = new Conversation(conversation);
+  const said = Object.entries(input).flatMap(([name, value]) => {
+    if (!required.includes(name)) return [];
+    const isSaid = all.says(value);
+    const isChosen = isSaid === false && typeof value === 'string' && choicesOf(properties[name] ?? null).length > 0;
+    return isSaid === undefined || isChosen ? [] : [isSaid];
+  });
+  return said.length === 0 ? undefined : said.every(Boolean);
 }
 
 /**
