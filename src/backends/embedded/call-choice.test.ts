@@ -184,7 +184,7 @@ describe('a call that the weights make', () => {
 
     it('is the only one that is asked what it would say', async () => {
       expect(await kindAt(0.7, '{"location": "Paris"}')).toEqual(['without-calls', 0]);
-      expect(await kindAt(1.6, '{"location": "Berlin"}')).toEqual(['call', 0]);
+      expect(await kindAt(1.7, '{"location": "Berlin"}')).toEqual(['call', 0]);
       const long = Array.from({ length: 3_000 }, () => 'Paris').join(' ');
       const many: Turn[] = [{ role: 'user', parts: [{ type: 'text', text: long }] }];
       expect(await kindAt(1.4, '{"location": "Berlin"}', { turns: many })).toEqual(['call', 0]);

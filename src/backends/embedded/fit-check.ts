@@ -42,7 +42,7 @@ const ODDS_WEIGHT = 0.1;
 const DUE = 0.95;
 /** What it says for a call that all its arguments are said, and against it that some are made up. */
 const SAID = 0.2;
-const MADE_UP = 0.5;
+const MADE_UP = 0.6;
 /** More a request is hardly ever told by a function. */
 const MOST_SHARE = 0.9;
 /** With a name that is told so well, and weights so sure, the request need not be looked at. */
