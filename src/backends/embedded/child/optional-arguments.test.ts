@@ -21,6 +21,28 @@ const CASES: readonly (readonly [string, string])[] = [
   ['{"x":1,"a":"no","y":[],"b":0}', '{"x":1,"y":[]}'],
 ];
 
+describe('optional lists', () => {
+  const items = (item: string, count: number): string => Array.from({ length: count }, () => `"${item}"`).join(', ');
+  const isSupported = (value: unknown): boolean => (Array.isArray(value) ? value.some(isSupported) : value !== 'no');
+  const shownBy = (text: string): string => {
+    const reader = new OptionalArguments(['a'], isSupported);
+    return [...text].map((character) => reader.push(character).shown).join('') + reader.flush();
+  };
+
+  it('are held while no item is supported, however many there are', () => {
+    expect(shownBy(`{"a": [${items('no', 100)}], "x": 1}`)).toBe('{"x": 1}');
+    const endless = `{"x": 1, "a": [${items('no', 300)}]}`;
+    expect(shownBy(endless)).toBe(endless);
+  });
+
+  it('come once an item is', () => {
+    const reader = new OptionalArguments(['a'], isSupported);
+    expect(reader.push(`{"x": 1, "a": [${items('no', 40)}`).shown).toBe('{"x": 1');
+    expect(reader.push(', "yes", "no"').shown).toContain('"yes",');
+    expect(reader.isHolding).toBe(false);
+  });
+});
+
 describe('optional arguments', () => {
   it.each(CASES)('of %s: %s', (text, shown) => {
     for (let size = 1; size <= text.length; size++) expect(shownOf(text, size)).toBe(shown);

@@ -11,6 +11,8 @@ import { JsonPosition } from './json-position.ts';
 
 /** Longer members are composed, not looked up. */
 const MAX_HELD = 160;
+/** Lists are held longer, until one of their items is supported: small weights go round in them. */
+const MAX_HELD_LIST = 1_000;
 
 export class OptionalArguments {
   readonly #optional: ReadonlySet<string>;
@@ -63,7 +65,16 @@ export class OptionalArguments {
   #hold(member: string, isAfterKey: boolean): string {
     this.#member = member;
     const isKept = isAfterKey && !this.#optional.has(keyOf(member) ?? '');
-    return isKept || member.length > MAX_HELD ? this.#show(member) : '';
+    return isKept || (member.length > MAX_HELD && !this.#isMadeUpList(member)) ? this.#show(member) : '';
+  }
+
+  /** A list of which no item so far is supported. */
+  #isMadeUpList(member: string): boolean {
+    if (member.length > MAX_HELD_LIST || !/^[^:]*:\s*\[/.test(member)) return false;
+    // Between two items nothing new is known.
+    if (!member.endsWith(',')) return true;
+    const [name, items] = entryOf(`${member.slice(0, -1)}]`) ?? [];
+    return name === undefined || items === undefined || !this.#isSupported(items, name);
   }
 
   #show(member: string): string {

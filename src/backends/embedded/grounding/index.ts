@@ -12,20 +12,37 @@
  *
  * Nothing is written for the model: it is kept from what cannot be meant, and chooses the rest (docs/decisions/0023).
  */
-import type { JsonSchema } from '../../../core/generation.ts';
+import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding } from '../engine-protocol.ts';
 import { choicesOf, withAskedRequired } from './asked-arguments.ts';
 import { withCoordinates } from './coordinates.ts';
-import { asDescribed } from './described-values.ts';
+import { asDescribed, isPlainText } from './described-values.ts';
 import { withPlaces } from './places.ts';
 import { withSpokenItems } from './spoken-items.ts';
+import { areAmong, wordsOf } from './words.ts';
 
 /** The parameters that calls for a request are held to. What they allow, `parameters` allows. */
 export function groundedParameters(parameters: JsonSchema, grounding: Grounding, isParallel: boolean): JsonSchema {
   const { request } = grounding;
   const described = withSpokenItems(withCoordinates(asDescribed(parameters, request), request), request);
-  return withPlaces(withAskedRequired(described, request, isParallel), grounding, isParallel);
+  return asValues(withPlaces(withAskedRequired(described, request, isParallel), grounding, isParallel), request);
+}
+
+const TYPE_NAMES = ['string', 'integer', 'boolean'];
+
+/** A `type` is not what the schema says of it: `{"type": {"type": "string"}}` makes small weights write "string". */
+function asValues(parameters: JsonSchema, request: string): JsonSchema {
+  const { properties } = parameters;
+  if (!isJsonObject(properties)) return parameters;
+  const spoken = wordsOf(request);
+  const unsaid = TYPE_NAMES.filter((name) => !areAmong([name], spoken));
+  if (unsaid.length === 0) return parameters;
+  const held = Object.entries(properties).map(([name, schema]): readonly [string, Json] => {
+    const isOpen = isJsonObject(schema) && isPlainText(schema) && wordsOf(name).at(-1) === 'type';
+    return [name, isOpen ? { ...schema, not: { pattern: `^(${unsaid.join('|')})` } } : schema];
+  });
+  return { ...parameters, properties: Object.fromEntries(held) };
 }
 
 /** All texts that some argument is one of. */
