@@ -9,6 +9,7 @@ import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import { isPlainText } from './described-values.ts';
 import { descriptionOf, quotedIn } from './descriptions.ts';
+import { asUnit, isUnit, measuresIn } from './measures.ts';
 import { areAmong, literalPattern, wordsOf } from './words.ts';
 
 /** Words of names that say nothing of the argument. */
@@ -37,8 +38,10 @@ export function withAskedRequired(parameters: JsonSchema, request: string, isPar
   const members = membersOf(parameters);
   if (members === undefined) return parameters;
   const spoken = wordsOf(request);
+  const measures = measuresIn(request);
   const asked = members.optional.flatMap(([name, schema]): (readonly [string, Json])[] => {
-    if (isMeasuredIn(name, schema, request)) return [[name, schema]];
+    // Left out, it would be another unit than the one that was said.
+    if (measures.length > 0 && isJsonObject(schema) && isUnit(name, schema)) return [[name, asUnit(schema, measures)]];
     // Nobody says all members of an object.
     if (hasMembers(schema)) return [];
     const said = valuesOf(schema).filter((value) => areSpoken(value, spoken));
@@ -90,17 +93,6 @@ function oneOfSaid(schema: Json, said: readonly string[]): Json {
   if (!isJsonObject(schema) || schema.type !== 'string') return schema;
   if (Array.isArray(schema.enum)) return { ...schema, enum: said };
   return isPlainText(schema) ? { ...schema, pattern: `^(${said.map(literalPattern).join('|')})` } : schema;
-}
-
-const UNIT = /^units?$/i;
-const OF_MEASUREMENT = /\bmeasure(?:ment)?\b(?! system)/i;
-/** A number with what it counts: "4 inches", "5cm". */
-const MEASURE =
-  /\d\s?(?:[cmk]?m|in|ft|yd|mi|k?g|lbs?|oz|(?:centi|kilo|milli)?met(?:er|re)s?|inch(?:es)?|feet|foot|yards?|miles?|(?:kilo)?grams?|pounds?|ounces?|lit(?:er|re)s?|gallons?)\b/i;
-
-/** Left out, the unit would be another than the one that was said. */
-function isMeasuredIn(name: string, schema: Json, request: string): boolean {
-  return isJsonObject(schema) && UNIT.test(name) && OF_MEASUREMENT.test(descriptionOf(schema)) && MEASURE.test(request);
 }
 
 function isObject(schema: Json | undefined): boolean {

@@ -6,6 +6,7 @@
  *     asked-arguments    which optional ones are due    → the grammar of the arguments
  *     places             which place or code, only one  → the grammar of the arguments
  *     coordinates        which sign they have           → the grammar of the arguments
+ *     durations          how many of which unit         → the grammar of the arguments
  *     unspoken-flags     which nobody asked about       → left out again (`child/optional-arguments.ts`)
  *     supported-values   which were made up             → left out again (`child/optional-arguments.ts`)
  *     named-values       what no call holds yet         → another call (`child/call-decoder.ts`)
@@ -18,6 +19,7 @@ import type { Grounding } from '../engine-protocol.ts';
 import { choicesOf, withAskedRequired } from './asked-arguments.ts';
 import { withCoordinates } from './coordinates.ts';
 import { asDescribed, isPlainText } from './described-values.ts';
+import { withDuration } from './durations.ts';
 import { withPlaces } from './places.ts';
 import { withSpokenItems } from './spoken-items.ts';
 import { areAmong, wordsOf } from './words.ts';
@@ -25,7 +27,10 @@ import { areAmong, wordsOf } from './words.ts';
 /** The parameters that calls for a request are held to. What they allow, `parameters` allows. */
 export function groundedParameters(parameters: JsonSchema, grounding: Grounding, isParallel: boolean): JsonSchema {
   const { request } = grounding;
-  const described = withSpokenItems(withCoordinates(asDescribed(parameters, request), request), request);
+  const described = withSpokenItems(
+    withCoordinates(asDescribed(withDuration(parameters, request), request), request),
+    request,
+  );
   return asValues(withPlaces(withAskedRequired(described, request, isParallel), grounding, isParallel), request);
 }
 

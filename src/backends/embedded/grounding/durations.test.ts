@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import type { JsonSchema } from '../../../core/generation.ts';
+import { withDuration } from './durations.ts';
+
+const inSeconds = { type: 'integer', description: 'The length of the track in seconds.' };
+const days = { type: 'integer' };
+
+function heldFor(request: string, properties: JsonSchema = { length: inSeconds }): unknown {
+  return withDuration({ type: 'object', properties }, request).properties;
+}
+
+describe('a duration', () => {
+  it.each([
+    ['A track of 3 minutes', 180],
+    ['A 45-second track', 45],
+    ['A track of 1 hour and 30 minutes', 5_400],
+    ['A track of 1.5 min', 90],
+  ])('of "%s" is %d seconds', (request, number) => {
+    expect(heldFor(request)).toEqual({ length: { ...inSeconds, enum: [number] } });
+  });
+
+  it('is told by the name or the description of the argument', () => {
+    expect(heldFor('A trip of 2 weeks', { days })).toEqual({ days: { ...days, enum: [14] } });
+    expect(heldFor('A trip of 2 weeks', { size: { type: 'integer' } })).toEqual({ size: { type: 'integer' } });
+  });
+
+  it.each([
+    'Two tracks, one of 20 minutes and one of 15 minutes',
+    'Tracks of 20 minutes and 15 minutes',
+    'A track for the last 3 days',
+    'A track of 3 songs',
+    'A track of 1/2 minutes',
+  ])('may be any for "%s"', (request) => {
+    const properties = { length: inSeconds };
+    expect(heldFor(request, properties)).toBe(properties);
+  });
+
+  it('may be any where two arguments take one, it is no whole number there, or the schema says more', () => {
+    const several: readonly JsonSchema[] = [
+      { length: inSeconds, pause: inSeconds },
+      { days },
+      { length: { ...inSeconds, maximum: 60 } },
+    ];
+    for (const properties of several) expect(heldFor('A track of 3 minutes', properties)).toBe(properties);
+  });
+});

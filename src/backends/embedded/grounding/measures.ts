@@ -1,0 +1,51 @@
+/** Units of measurement that stand behind a number, and what an argument that is told the unit is then. */
+import type { Json, JsonSchema } from '../../../core/generation.ts';
+import { isPlainText } from './described-values.ts';
+import { descriptionOf } from './descriptions.ts';
+
+/** How each is spelt, as regular expressions without groups of their own. */
+const SPELLINGS: readonly string[] = [
+  'mm|millimet(?:er|re)s?',
+  'cm|centimet(?:er|re)s?',
+  'km|kilomet(?:er|re)s?',
+  'm|met(?:er|re)s?',
+  'in|inch(?:es)?',
+  'ft|feet|foot',
+  'yd|yards?',
+  'mi|miles?',
+  'kg|kilograms?',
+  'g|grams?',
+  'lbs?|pounds?',
+  'oz|ounces?',
+  'l|lit(?:er|re)s?',
+  'gal|gallons?',
+];
+/** A number with what it counts: "4 inches", "5cm". */
+const MEASURES = SPELLINGS.map((spelling) => ({ spelling, said: new RegExp(`\\d\\s?(?:${spelling})\\b`, 'i') }));
+
+/** Spellings of the units that a request measures in. */
+export function measuresIn(request: string): readonly string[] {
+  return MEASURES.filter(({ said }) => said.test(request)).map(({ spelling }) => spelling);
+}
+
+const UNIT = /^units?$/i;
+const OF_MEASUREMENT = /\bmeasure(?:ment)?\b(?! system)/i;
+
+/** An argument that is told the unit of what is measured. */
+export function isUnit(name: string, schema: JsonSchema): boolean {
+  return UNIT.test(name) && OF_MEASUREMENT.test(descriptionOf(schema));
+}
+
+/** One of these units; of an area its square, of a volume its cube. */
+export function asUnit(schema: JsonSchema, spellings: readonly string[]): Json {
+  if (!isPlainText(schema)) return schema;
+  const unit = `(${spellings.join('|').replaceAll('(?:', '(')})`;
+  const description = descriptionOf(schema);
+  if (/\barea\b/i.test(description)) return { ...schema, pattern: powerOf(unit, 'square|sq', '2', '²', 'squared') };
+  if (/\bvolume\b/i.test(description)) return { ...schema, pattern: powerOf(unit, 'cubic|cu', '3', '³', 'cubed') };
+  return { ...schema, pattern: `^${unit}$` };
+}
+
+function powerOf(unit: string, before: string, digit: string, sign: string, behind: string): string {
+  return `^((${before}) ${unit}|${unit}(\\^?${digit}|${sign}| ${behind}))$`;
+}
