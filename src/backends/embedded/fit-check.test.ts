@@ -117,6 +117,7 @@ describe('how well a function fits', () => {
     expect([await dueAt(0.5, 0.15), await dueAt(0.9, 0.15)]).toEqual([false, true]);
     expect([await dueAt(0.1, 0.35), await dueAt(0.5, 0.35)]).toEqual([false, true]);
     expect([await dueAt(0, 0.8), await dueAt(1, -0.4)]).toEqual([true, false]);
+    expect([await dueAt(0, 0.45), await dueAt(0, 0.4)]).toEqual([true, false]);
   });
 
   it('is looked at no further where the name says enough', async () => {

@@ -49,7 +49,8 @@ const MOST_SHARE = 0.9;
 const CLEAR = { share: 0.9, chance: 0.95 } as const;
 /** Where nobody told how likely a call was: as likely as most that are made. */
 const USUAL_CHANCE = 0.9;
-/** Beyond these, odds say nothing more. */
+/** Beyond these, odds say nothing more: weights that are sure of a text are sure of most that they get wrong, too. */
+const LEAST_SURE = 0.1;
 const MOST_SURE = 0.995;
 /** What is known of some weights. */
 export interface Measured {
@@ -199,7 +200,7 @@ export class FitCheck {
 }
 
 function logOdds(chance: number): number {
-  const sure = Math.min(MOST_SURE, Math.max(1 - MOST_SURE, chance));
+  const sure = Math.min(MOST_SURE, Math.max(LEAST_SURE, chance));
   return Math.log(sure / (1 - sure));
 }
 

@@ -21,12 +21,19 @@ describe('a duration', () => {
 
   it('is told by the name or the description of the argument', () => {
     expect(heldFor('A trip of 2 weeks', { days })).toEqual({ days: { ...days, enum: [14] } });
+    const term = { type: 'integer', description: 'The term in months' };
+    expect(heldFor('A loan over 3 years', { term })).toEqual({ term: { ...term, enum: [36] } });
+    expect(heldFor('A loan over 1 year and 6 months', { term })).toEqual({ term: { ...term, enum: [18] } });
+    expect(heldFor('A loan over 90 days', { term })).toEqual({ term });
     expect(heldFor('A trip of 2 weeks', { size: { type: 'integer' } })).toEqual({ size: { type: 'integer' } });
   });
 
   it.each([
     'Two tracks, one of 20 minutes and one of 15 minutes',
     'Tracks of 20 minutes and 15 minutes',
+    'Tracks of 5, 10 and 15 minutes',
+    'Tracks of 10 or 15 minutes',
+    'Tracks of 10,15 minutes',
     'A track for the last 3 days',
     'A track of 3 songs',
     'A track of 1/2 minutes',

@@ -8,8 +8,17 @@ import { isPlainNumber } from './described-values.ts';
 import { descriptionOf } from './descriptions.ts';
 import { wordsOf } from './words.ts';
 
-const SECONDS = { second: 1, minute: 60, hour: 3_600, day: 86_400, week: 604_800 } as const;
-type Unit = keyof typeof SECONDS;
+/** In seconds or, where they are no fixed number of these, in months. */
+const UNITS = {
+  second: { length: 1, inMonths: false },
+  minute: { length: 60, inMonths: false },
+  hour: { length: 3_600, inMonths: false },
+  day: { length: 86_400, inMonths: false },
+  week: { length: 604_800, inMonths: false },
+  month: { length: 1, inMonths: true },
+  year: { length: 12, inMonths: true },
+} as const;
+type Unit = keyof typeof UNITS;
 const SPELLINGS: Readonly<Record<string, Unit>> = {
   s: 'second',
   sec: 'second',
@@ -21,11 +30,15 @@ const SPELLINGS: Readonly<Record<string, Unit>> = {
   hour: 'hour',
   day: 'day',
   week: 'week',
+  month: 'month',
+  yr: 'year',
+  year: 'year',
 };
-const SPELLED = '(seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?)';
+const SPELLED = '(seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?|yrs?)';
 const SAID = new RegExp(`(?<![\\p{L}\\p{N}.,/-])(\\d+(?:\\.\\d+)?)[\\s-]?${SPELLED}(?![\\p{L}\\p{N}])`, 'giu');
 /** What stands between the parts of one: "1 hour and 30 minutes". */
 const JOINED = /^\s*(?:,|and|,\s*and)?\s*$/i;
+const AFTER_NUMBER = /\d\s*(?:,|、|和|或|-|–|(?:,\s*)?(?:and|or|to))\s*$/iu;
 const TOLD = new RegExp(`\\b(?:in|of|number of)\\s+${SPELLED}\\b`, 'i');
 /** Another number of the request may be meant by it. */
 const OTHER_TIME = /\b(?:past|last|next|every|per|ago|within|old|age)\b/i;
@@ -33,11 +46,11 @@ const OTHER_TIME = /\b(?:past|last|next|every|per|ago|within|old|age)\b/i;
 /** `parameters` whose one duration is that which `request` says. */
 export function withDuration(parameters: JsonSchema, request: string): JsonSchema {
   const { properties } = parameters;
-  const seconds = durationIn(request);
-  if (seconds === undefined || !isJsonObject(properties)) return parameters;
+  const said = durationIn(request);
+  if (said === undefined || !isJsonObject(properties)) return parameters;
   const durations = Object.entries(properties).flatMap(([name, schema]) => {
     const unit = isJsonObject(schema) && isPlainNumber(schema) ? unitOf(name, descriptionOf(schema)) : undefined;
-    return unit && isJsonObject(schema) ? [{ name, schema, number: seconds / SECONDS[unit] }] : [];
+    return unit && isJsonObject(schema) ? [{ name, schema, number: numberOf(said, unit) }] : [];
   });
   const [only, ...others] = durations;
   if (only === undefined || others.length > 0 || !Number.isInteger(only.number)) return parameters;
@@ -54,19 +67,37 @@ function spelled(text: string): Unit | undefined {
   return SPELLINGS[text.toLowerCase().replace(/(?<=.)s$/, '')];
 }
 
-/** In seconds, where the request says one and no other time. */
-function durationIn(request: string): number | undefined {
-  let seconds = 0;
+interface Duration {
+  readonly length: number;
+  readonly inMonths: boolean;
+}
+
+function numberOf({ length, inMonths }: Duration, unit: Unit): number {
+  return inMonths === UNITS[unit].inMonths ? length / UNITS[unit].length : Number.NaN;
+}
+
+/** The one that the request says, if it says no other time. */
+function durationIn(request: string): Duration | undefined {
+  let length = 0;
   let end: number | undefined;
   let last: Unit | undefined;
   for (const { 0: text, 1: digits = '', 2: spelling = '', index } of request.matchAll(SAID)) {
     if (end !== undefined && !JOINED.test(request.slice(end, index))) return undefined;
     const unit = spelled(spelling);
-    // "20 minutes and 15 minutes" are two.
-    if (unit === undefined || (last !== undefined && SECONDS[unit] >= SECONDS[last])) return undefined;
+    // "20 minutes and 15 minutes" are two, and so is "15 or 20 minutes".
+    if (
+      AFTER_NUMBER.test(request.slice(0, index)) ||
+      unit === undefined ||
+      (last !== undefined && !isPartOf(unit, last))
+    )
+      return undefined;
     last = unit;
-    seconds += Number(digits) * SECONDS[unit];
+    length += Number(digits) * UNITS[unit].length;
     end = index + text.length;
   }
-  return end === undefined || OTHER_TIME.test(request) ? undefined : seconds;
+  return last === undefined || OTHER_TIME.test(request) ? undefined : { length, inMonths: UNITS[last].inMonths };
+}
+
+function isPartOf(unit: Unit, of: Unit): boolean {
+  return UNITS[unit].inMonths === UNITS[of].inMonths && UNITS[unit].length < UNITS[of].length;
 }
