@@ -418,6 +418,7 @@ describe('calls that are held against the request', () => {
     };
     expect(callsFor('The weather today, yesterday and the day before')).toBe(7);
     expect(callsFor('The weather of the last 14 days')).toBe(14);
+    expect(callsFor('The weather of the last days of 2024')).toBe(7);
   });
 
   it('leave flags out that nothing is said of', () => {

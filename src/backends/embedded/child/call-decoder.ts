@@ -57,6 +57,8 @@ export type CallStep =
 const MAX_SAME_CALLS = 3;
 /** So many calls that hold nothing new of the request are as many as a week has days. */
 const MAX_IDLE_CALLS = 7;
+/** A larger number of a request is no number of calls. */
+const MAX_ASKED_CALLS = 50;
 
 type State =
   | { readonly kind: 'name'; text: string; readonly grammar: GrammarState }
@@ -298,7 +300,7 @@ export class CallDecoder {
   #isSpree(): boolean {
     const { grounding } = this.#plan;
     if (grounding === undefined || this.#idleCalls < MAX_IDLE_CALLS) return false;
-    return !digitsIn(grounding.request).some((number) => number > this.#calls);
+    return !digitsIn(grounding.request).some((number) => number > this.#calls && number <= MAX_ASKED_CALLS);
   }
 
   /** How the next call goes on with what the request lists, if it does. */
