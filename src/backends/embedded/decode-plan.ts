@@ -297,7 +297,8 @@ function callPlanOf(
       name: tool.name,
       argumentsGrammar: argumentsGrammar(tool, grounded),
       optional: grounded && optionalArguments(grounded),
-      listed: grounded && request.allowsParallelCalls ? listedArguments(parametersOf(tool), grounded) : undefined,
+      listed:
+        grounded && request.allowsParallelCalls ? listedArguments(tool.name, parametersOf(tool), grounded) : undefined,
       unspoken: grounded && unspokenFlags(tool.name, grounded, grounding?.conversation),
       tagged: input === 'json' ? undefined : compileTaggedArguments(parametersOf(tool), input, wanted.after),
     };

@@ -15,10 +15,10 @@ const parameters: JsonSchema = {
   },
 };
 
-function nextFor(request: string, inputs: readonly Json[], grounded = parameters) {
+function nextFor(request: string, inputs: readonly Json[], grounded = parameters, name = 'get_points') {
   const values = namedValues(request, '');
   const { open } = holdingOf(values, inputs, request);
-  const listed = listedArguments(parameters, grounded);
+  const listed = listedArguments(name, parameters, grounded);
   return listed ? nextValues({ values, request }, listed, inputs, open) : undefined;
 }
 
@@ -51,6 +51,16 @@ describe('the next of several calls', () => {
     const three = [...two, { team: 'Lakers', year: 2020 }];
     expect(nextFor(request, three)).toEqual({ team: ['Bulls'], year: [2018] });
     expect(nextFor(request, [...three, { team: 'Bulls', year: 2018 }])).toEqual({});
+  });
+
+  it('does nothing twice for the same value of a list', () => {
+    const meetings = [
+      { team: 'Bob', year: 10 },
+      { team: 'Ann', year: 11 },
+    ];
+    const request = 'Meetings with Bob and Ann at 10 and 11';
+    expect(nextFor(request, meetings, parameters, 'schedule_meeting')).toEqual({});
+    expect(nextFor(request, meetings, parameters, 'find_meeting')).not.toEqual({});
   });
 
   it('takes the next of each where each has its own', () => {
@@ -91,13 +101,13 @@ describe('the next of several calls', () => {
     };
     expect(nextFor('Who won on 2020-01 and 2020-02', [{ day: '2020-01' }], dated)).toEqual({ day: ['2020-02'] });
     expect(nextFor('Who won on 1/2020 and 2/2020', [{ day: '1/2020' }], dated)).toEqual({});
-    expect(listedArguments(parameters, dated)).toMatchObject({ numbers: ['year'], texts: ['team', 'day'] });
-    expect(listedArguments({ type: 'object', properties: { kind: { enum: ['won'] } } }, dated)).toBeUndefined();
+    expect(listedArguments('f', parameters, dated)).toMatchObject({ numbers: ['year'], texts: ['team', 'day'] });
+    expect(listedArguments('f', { type: 'object', properties: { kind: { enum: ['won'] } } }, dated)).toBeUndefined();
   });
 });
 
 it('is held by parameters that are narrowed', () => {
-  const listed = { parameters, numbers: ['year'], texts: ['team'] };
+  const listed = { parameters, numbers: ['year'], texts: ['team'], isDeed: false };
   const held = goingOn(listed, { team: ['A.C. Milan'], year: [2016] });
   expect(held.properties).toMatchObject({
     team: { type: 'string', pattern: '^(A\\.C\\. Milan)' },

@@ -18,7 +18,11 @@ import { literalPattern, wordsOf } from './words.ts';
 export type NextValues = { readonly [argument: string]: readonly (number | string)[] };
 
 /** The arguments that may be any number or text, and `grounded` parameters that can be narrowed by them; undefined where there are none. */
-export function listedArguments(parameters: JsonSchema, grounded: JsonSchema): ListedArguments | undefined {
+export function listedArguments(
+  name: string,
+  parameters: JsonSchema,
+  grounded: JsonSchema,
+): ListedArguments | undefined {
   const { properties } = parameters;
   if (!isJsonObject(properties) || !isJsonObject(grounded.properties)) return undefined;
   const held = grounded.properties;
@@ -29,7 +33,18 @@ export function listedArguments(parameters: JsonSchema, grounded: JsonSchema): L
     });
   const numbers = namesOf(isPlainNumber);
   const texts = namesOf((schema, narrowed) => isPlainText(schema) && !('enum' in narrowed));
-  return numbers.length + texts.length > 0 ? { parameters: grounded, numbers, texts } : undefined;
+  return numbers.length + texts.length > 0 ? { parameters: grounded, numbers, texts, isDeed: isDeed(name) } : undefined;
+}
+
+const DEEDS = new Set(
+  (
+    'add apply assign book buy call cancel close create delete deploy edit email execute insert invite issue kill launch make message modify move notify open order pay play ' +
+    'post print publish purchase record register remind remove rename replace reserve restart run save schedule send set share sell start stop submit text transfer turn update upload write'
+  ).split(' '),
+);
+
+function isDeed(name: string): boolean {
+  return wordsOf(name).some((word) => DEEDS.has(word));
 }
 
 /** The parameters of a call that goes on with `next`. */
@@ -120,7 +135,8 @@ const MAX_COMBINATIONS = 16;
 
 /**
  * The first combination of two lists that no call has made: each value of the one is wanted with each of the other, unless the
- * request says that each has its own. Empty where none is left, or it is no matter of two lists.
+ * request says that each has its own, or something is done ("meetings at 10 and 11 with Bob and Ann" are two). Empty where none
+ * is left, or it is no matter of two lists.
  */
 function nextCombination(
   values: readonly NamedValue[],
@@ -131,7 +147,7 @@ function nextCombination(
   const lists = [...new Set(listsOf(values))].filter((list) => list.length > 1);
   const [one = [], other = []] = lists.map((list) => list.flatMap((index) => values[index] ?? []));
   const size = one.length * other.length;
-  if (lists.length !== 2 || size > MAX_COMBINATIONS || EACH_ITS_OWN.test(request)) return {};
+  if (lists.length !== 2 || size > MAX_COMBINATIONS || listed.isDeed || EACH_ITS_OWN.test(request)) return {};
   const made = inputs.map((input) => ({
     one: holderOf(one, input, listed, request),
     other: holderOf(other, input, listed, request),
