@@ -8,22 +8,52 @@ const IN_WORDS: ReadonlyMap<string, number> = new Map(
     one: 1,
     single: 1,
     first: 1,
+    once: 1,
     two: 2,
     pair: 2,
+    couple: 2,
+    both: 2,
     double: 2,
     second: 2,
+    twice: 2,
     three: 3,
     third: 3,
+    triple: 3,
+    thrice: 3,
     four: 4,
+    fourth: 4,
     five: 5,
+    fifth: 5,
     six: 6,
+    sixth: 6,
     seven: 7,
+    seventh: 7,
     eight: 8,
+    eighth: 8,
     nine: 9,
+    ninth: 9,
     ten: 10,
+    tenth: 10,
     eleven: 11,
     twelve: 12,
     dozen: 12,
+    thirteen: 13,
+    fourteen: 14,
+    fifteen: 15,
+    sixteen: 16,
+    seventeen: 17,
+    eighteen: 18,
+    nineteen: 19,
+    twenty: 20,
+    thirty: 30,
+    forty: 40,
+    fifty: 50,
+    sixty: 60,
+    seventy: 70,
+    eighty: 80,
+    ninety: 90,
+    zero: 0,
+    none: 0,
     half: 0.5,
     quarter: 0.25,
     hundred: 100,
@@ -79,6 +109,10 @@ export function hasTightList(text: string): boolean {
   return (text.match(TIGHT_LIST) ?? []).some((list) => digitsIn(list).length > 1);
 }
 
+/** "twenty-five" */
+const TENS_AND_ONES =
+  /\b(twen|thir|for|fif|six|seven|eigh|nine)ty[- ](one|two|three|four|five|six|seven|eight|nine)\b/gi;
+
 const HAN_DIGITS = '零一二三四五六七八九';
 const HAN_UNITS: Readonly<Record<string, number>> = { 十: 10, 百: 100, 千: 1_000, 万: 10_000, 亿: 100_000_000 };
 const HAN_NUMBER = /[零〇一二两三四五六七八九十百千万亿]+/gu;
@@ -110,7 +144,10 @@ export function numbersIn(text: string): Numbers {
   const inWords = (text.toLowerCase().match(/\p{L}+/gu) ?? []).flatMap(
     (word) => IN_WORDS.get(word) ?? IN_WORDS.get(word.replace(/s$/, '')) ?? [],
   );
-  const digits = [...digitsIn(text), ...(text.match(HAN_NUMBER) ?? []).map(hanNumber)];
+  const joined = [...text.toLowerCase().matchAll(TENS_AND_ONES)].map(
+    ([, tens = '', ones = '']) => (IN_WORDS.get(`${tens}ty`) ?? 0) + (IN_WORDS.get(ones) ?? 0),
+  );
+  const digits = [...digitsIn(text), ...joined, ...(text.match(HAN_NUMBER) ?? []).map(hanNumber)];
   return {
     has: (number) => {
       const size = Math.abs(number);

@@ -83,6 +83,10 @@ it.each([
   ['三亿人', 300_000_000],
   ['二〇二四年', 2024],
   ['一百零五', 105],
+  ['Roll it twice', 2],
+  ['a fifteen minute walk', 15],
+  ['twenty-five people', 25],
+  ['Forty two people', 42],
 ])('the numbers of %s have %d', (text, number) => {
   expect(new Conversation(text).supports(number)).toBe(true);
   expect(new Conversation(text).supports(number + 1)).toBe(false);
