@@ -3,8 +3,6 @@
 const DIGITS = /\d+(?:,\d{3}(?!\d))*(?:\.\d+)?(?:e[-+]?\d+)?/giu;
 const IN_WORDS: ReadonlyMap<string, number> = new Map(
   Object.entries({
-    a: 1,
-    an: 1,
     one: 1,
     single: 1,
     first: 1,

@@ -54,6 +54,8 @@ describe('all that must be given', () => {
     expect(isSaid('A cake of flour and eggs', { of: ['flour', 'eggs', 'sugar'] }, 'of')).toBe(true);
     expect(isSaid('A cake of flour', { of: ['flour', 'eggs', 'sugar'] }, 'of')).toBe(false);
     expect(isSaid('A cake', { of: [] }, 'of')).toBeUndefined();
+    expect(isSaid('A cake', { count: 1 }, 'count')).toBe(true);
+    expect(new Conversation('A cake').supports(1)).toBe(false);
   });
 
   it('is not known where nothing can be looked up', () => {

@@ -19,6 +19,7 @@ const CODE = /^\p{Lu}{1,4}$/u;
 const TIME = /\p{N}[-/:.]\p{N}/u;
 const OF_TIME =
   /\b(?:now|ago|today|to?night|tomorrow|yesterday|current|currently|latest|recent|recently|this|next|last|past|upcoming|coming|day|days|week|weeks|weekend|month|months|year|years|morning|noon|afternoon|evening|midnight|am|pm|(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:jan|febr)uary|march|april|may|june|july|august|(?:septem|octo|novem|decem)ber)\b|\d\s?(?:am|pm)\b|[今明昨前后上下本][天日周年月晚早]|现在|最近|[点号]|星期|周[一二三四五六日末]/iu;
+const ARTICLE = /\ban?\b/i;
 const MIN_SHARED = 3;
 const MAX_ENDING = 3;
 
@@ -45,6 +46,8 @@ export class Conversation {
       const said = Object.values(value).flatMap((each) => this.says(each) ?? []);
       return said.length === 0 ? undefined : said.filter(Boolean).length * 2 >= said.length;
     }
+    // "A pizza" is one; as an argument that may be left out it is nothing to go by.
+    if (value === 1 && ARTICLE.test(this.#text)) return true;
     if (typeof value !== 'string' || value.length > MAX_TEXT || !/\p{N}/u.test(value)) return this.#isSaid(value);
     if (TIME.test(value) && OF_TIME.test(this.#text)) return undefined;
     return digitsIn(value).some((number) => this.#numbers.has(number));
