@@ -317,7 +317,11 @@ export class CallDecoder {
 
   #endsWithValues(): boolean {
     const { grounding, functions } = this.#plan;
-    return grounding !== undefined && functions.length === 1 && endsWithValues(grounding.values, grounding.request);
+    return (
+      grounding !== undefined &&
+      functions.length === 1 &&
+      endsWithValues(grounding.values, grounding.request, this.#inputs)
+    );
   }
 
   /** The call that was held back. */

@@ -106,6 +106,18 @@ describe('calls are over once all values are held', () => {
     ['Show BRCA1 and BRCA2 in Homo and Pan respectively', true],
     ['把 BRCA1 and BRCA2 分别 in Homo and Pan', true],
   ])('in %s: %s', (request, isOver) => {
-    expect(endsWithValues(namedValues(request, ''), request)).toBe(isOver);
+    expect(endsWithValues(namedValues(request, ''), request, [])).toBe(isOver);
+  });
+
+  it('end with the last value where one call holds those of a list together', () => {
+    const request = 'How far from zero are the points (3, 4) and (6, 8)?';
+    const values = namedValues(request, '');
+    expect(endsWithValues(values, request, [{ x: 3 }, { x: 6 }])).toBe(false);
+    expect(
+      endsWithValues(values, request, [
+        { x: 3, y: 4 },
+        { x: 6, y: 8 },
+      ]),
+    ).toBe(true);
   });
 });

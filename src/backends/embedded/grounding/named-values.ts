@@ -179,11 +179,14 @@ export const EACH_ITS_OWN = /\brespectively\b|分别|各自/i;
 
 /**
  * Whether a function has been called for all of a request once its values are held. Where there are two lists, each value of
- * the one may be wanted with each of the other.
+ * the one may be wanted with each of the other; what one call holds together, as the two numbers of a point, is none.
  */
-export function endsWithValues(values: readonly NamedValue[], request: string): boolean {
-  const lists = new Set(listsOf(values).filter((list) => list.length > 1));
-  return lists.size < 2 || EACH_ITS_OWN.test(request);
+export function endsWithValues(values: readonly NamedValue[], request: string, inputs: readonly Json[]): boolean {
+  const said = inputs.map((input) => saidIn([input], values, request));
+  const isTogether = (list: readonly number[]): boolean =>
+    said.some((call) => list.filter((index) => values[index] && holds(call, values[index])).length > 1);
+  const lists = [...new Set(listsOf(values))].filter((list) => list.length > 1 && !isTogether(list));
+  return lists.length < 2 || EACH_ITS_OWN.test(request);
 }
 
 /** For each value the values that stand in one list with it, itself included. */
