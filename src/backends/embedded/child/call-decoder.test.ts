@@ -408,6 +408,18 @@ describe('calls that are held against the request', () => {
     });
   });
 
+  it('go on while the request counts more things, but not with a call that was made', () => {
+    const asked = 'Two squares: the first one small, the second one large';
+    const plan = { request: asked, values: namedValues(asked, ''), conversation: asked };
+    const held = stages.map((stage) => ({ ...stage, calls: stage.calls && { ...stage.calls, grounding: plan } }));
+    const small = '{"size": "small"}';
+    const two = runChoice({ stages: held }, [` ${small}}\n\``, ' {"size": "large"}}\n`']);
+    expect(two.pieces).toEqual([...call('get_weather', small), ...call('get_weather', '{"size": "large"}')]);
+    const again = runChoice({ stages: held }, [` ${small}}\n\``, ` ${small}}\n\``]);
+    expect(again.pieces).toEqual(call('get_weather', small));
+    expect(again.counts.output).toBe(1);
+  });
+
   it('end where they go on and on with what nobody asked for, unless a number does', () => {
     const callsFor = (asked: string): number => {
       const plan = { request: asked, values: namedValues(asked, ''), conversation: asked };

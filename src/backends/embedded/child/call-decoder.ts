@@ -9,7 +9,7 @@
  * began.
  *
  * Calls that are held against the request (`grounding/`) go on, whatever the model would write, while a value of it is
- * open or two lists of it have a combination that no call has made, with arguments narrowed to what is left; they end where
+ * open, two lists of it have a combination that no call has made, or it counts more things, with arguments narrowed to what is left; they end where
  * only one function is there and the last value was the last that was open. Each but the first is shown when it is whole; one
  * that was made for an open value and does not hold it, or that comes back to an earlier call, ends the answer and is not shown. Tokens of what is not shown are not counted.
  */
@@ -25,6 +25,7 @@ import type { CallableFunction, CallPlan, Piece } from '../engine-protocol.ts';
 import { endsWithValues, type Holding, holdingOf } from '../grounding/named-values.ts';
 import { goingOn, type NextValues, nextValues } from '../grounding/next-values.ts';
 import { digitsIn } from '../grounding/numbers.ts';
+import { countedThings } from '../grounding/ordinals.ts';
 import { Conversation } from '../grounding/supported-values.ts';
 import { type ArgumentsReader, jsonReader, taggedReader } from './arguments-reader.ts';
 import type { Grammar, GrammarState } from './binding.ts';
@@ -60,6 +61,12 @@ const MAX_IDLE_CALLS = 7;
 /** A larger number of a request is no number of calls. */
 const MAX_ASKED_CALLS = 50;
 
+/**
+ * Why one more call is made, whatever the model would have done: a value of the request is open, two lists of it have a
+ * combination that no call has made, or it counts more things than there are calls.
+ */
+type Reason = 'open-value' | 'combination' | 'count';
+
 type State =
   | { readonly kind: 'name'; text: string; readonly grammar: GrammarState }
   | {
@@ -87,10 +94,7 @@ export class CallDecoder {
   #state: State = { kind: 'idle' };
   /** Of one more call that is held against the request: held back until it is whole. */
   #withheld: Piece[] | undefined;
-  /** It is made because a value of the request is open, whatever the model would have done. */
-  #isForOpenValue = false;
-  /** It is made because two lists of the request have a combination that no call has made. */
-  #isForCombination = false;
+  #madeFor: Reason | undefined;
   /** What the arguments of the next call go on with. */
   #next: NextValues = {};
   /** So many values of the request are in the calls that were made. */
@@ -252,22 +256,18 @@ export class CallDecoder {
     this.#lastCall = call;
     this.#inputs.push(parsed(text));
     const { open, held } = this.#holding();
-    // Of calls that came back, and of those that were only made for a value and hold no more of them, nothing is shown.
-    const isOther = this.#isForCombination && name !== this.#lastName;
-    const isForNothing = isOther || (this.#isForOpenValue && held <= this.#held);
-    this.#idleCalls = held > this.#held || this.#isForCombination ? 0 : this.#idleCalls + 1;
+    // Of calls that came back, and of those that were only made for a reason that they do not meet, nothing is shown.
+    const isForNothing = this.#isForNothing(name, held, times);
+    const madeFor = this.#madeFor;
+    this.#idleCalls = held > this.#held || madeFor === 'combination' ? 0 : this.#idleCalls + 1;
     this.#held = held;
     this.#lastName = name;
     if (this.#withheld && (isForNothing || (isCircle && times === 2))) return this.#end();
     this.#show();
-    const wasForCombination = this.#isForCombination;
     this.#next = this.#nextValues(open);
-    this.#isForCombination = open.length === 0 && !isEmpty(this.#next);
-    const hasAll = open.length === 0 && !this.#isForCombination;
-    const isOver =
-      isCircle ||
-      this.#isSpree() ||
-      (hasAll && (wasForCombination || (this.#isForOpenValue && this.#endsWithValues())));
+    this.#madeFor = this.#reasonForMore(open);
+    const hasEnded = this.#madeFor === undefined && this.#endsBehind(madeFor);
+    const isOver = isCircle || this.#isSpree() || hasEnded;
     if (!this.#plan.isParallel || isOver || !this.#hasRoom()) return this.#end();
     const { after, next, ending } = this.#shape;
     const { read, rest } = goOn(begun, after);
@@ -279,8 +279,7 @@ export class CallDecoder {
       this.#state = { kind: 'idle' };
       return { kind: 'free', text: rest, excess, begun: more };
     }
-    this.#isForOpenValue = open.length > 0;
-    if (this.#isForOpenValue || this.#isForCombination) {
+    if (this.#madeFor !== undefined) {
       const following = goOn(more, next);
       return this.#goOnWith(isClosed ? following.rest : rest + next, isClosed ? more.length - following.read : excess);
     }
@@ -294,6 +293,12 @@ export class CallDecoder {
     if (!listed || name !== this.#lastName || isEmpty(this.#next)) return callable;
     const grammar = argumentsGrammarIfHeld(goingOn(listed, this.#next));
     return grammar === undefined ? callable : { ...callable, argumentsGrammar: grammar };
+  }
+
+  /** So many things the request tells of one after the other. */
+  #counted(): number {
+    const { grounding } = this.#plan;
+    return grounding === undefined ? 0 : countedThings(grounding.request);
   }
 
   /** Nothing in the request asks for so many. */
@@ -315,13 +320,31 @@ export class CallDecoder {
     return grounding ? holdingOf(grounding.values, this.#inputs, grounding.request) : { open: [], held: 0 };
   }
 
-  #endsWithValues(): boolean {
+  #reasonForMore(open: Holding['open']): Reason | undefined {
+    if (open.length > 0) return 'open-value';
+    if (!isEmpty(this.#next)) return 'combination';
+    return this.#calls < this.#counted() ? 'count' : undefined;
+  }
+
+  #isForNothing(name: string, held: number, times: number): boolean {
+    switch (this.#madeFor) {
+      case 'open-value':
+        return held <= this.#held;
+      case 'combination':
+        return name !== this.#lastName;
+      case 'count':
+        return times > 1;
+      case undefined:
+        return false;
+    }
+  }
+
+  /** Behind a call that was made for `reason`, where there is none for another one. */
+  #endsBehind(reason: Reason | undefined): boolean {
+    if (reason !== 'open-value') return reason !== undefined;
     const { grounding, functions } = this.#plan;
-    return (
-      grounding !== undefined &&
-      functions.length === 1 &&
-      endsWithValues(grounding.values, grounding.request, this.#inputs)
-    );
+    if (grounding === undefined || functions.length !== 1) return false;
+    return endsWithValues(grounding.values, grounding.request, this.#inputs);
   }
 
   /** The call that was held back. */

@@ -41,11 +41,11 @@ export function asUnit(schema: JsonSchema, spellings: readonly string[]): Json {
   if (!isPlainText(schema)) return schema;
   const unit = `(${spellings.join('|').replaceAll('(?:', '(')})`;
   const description = descriptionOf(schema);
-  if (/\barea\b/i.test(description)) return { ...schema, pattern: powerOf(unit, 'square|sq', '2', '²', 'squared') };
-  if (/\bvolume\b/i.test(description)) return { ...schema, pattern: powerOf(unit, 'cubic|cu', '3', '³', 'cubed') };
+  if (/\barea\b/i.test(description)) return { ...schema, pattern: powerOf(unit, 'square|sq', '2', '²') };
+  if (/\bvolume\b/i.test(description)) return { ...schema, pattern: powerOf(unit, 'cubic|cu', '3', '³') };
   return { ...schema, pattern: `^${unit}$` };
 }
 
-function powerOf(unit: string, before: string, digit: string, sign: string, behind: string): string {
-  return `^((${before}) ${unit}|${unit}(\\^?${digit}|${sign}| ${behind}))$`;
+function powerOf(unit: string, before: string, digit: string, sign: string): string {
+  return `^((${before}) ${unit}|${unit}(\\^${digit}|${sign}))$`;
 }
