@@ -174,7 +174,10 @@ describe('a call that the weights make', () => {
       expect(await kindAt(0.9, '{"location": "Paris"}')).toEqual(['call', 1]);
       expect(await kindAt(0.9, '{"location": "Berlin"}')).toEqual(['without-calls', 1]);
       expect(await kindAt(1.4, '{"location": "Paris"}')).toEqual(['call', 1]);
-      expect(await kindAt(1.4, '{"location": "Berlin"}')).toEqual(['without-calls', 1]);
+      expect(await kindAt(1.1, '{"location": "Berlin"}')).toEqual(['without-calls', 1]);
+      // A place may be what one knows.
+      expect(await kindAt(1.4, '{"location": "Berlin"}')).toEqual(['call', 1]);
+      expect(await kindAt(1.4, '{"location": 7}')).toEqual(['without-calls', 1]);
     });
 
     it('is what the fit says where nobody can tell what it would say', async () => {

@@ -23,7 +23,7 @@ import type { PlanInput } from './decode-plan.ts';
 import type { Job } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
 import { type Fit, type FitCheck, isSettled, type Measured, measuredOf, withArguments } from './fit-check.ts';
-import { isAllSaid } from './grounding/supported-values.ts';
+import { saidOf } from './grounding/supported-values.ts';
 import { saysDate, takesDate } from './grounding/told-dates.ts';
 import { argumentsOf, argumentsPlanOf } from './said-arguments.ts';
 import { lastMessageText } from './single-request.ts';
@@ -140,6 +140,6 @@ async function fitFor(
   const conversation = plan.stages[0]?.calls?.grounding?.conversation;
   if (!fit || !tool || conversation === undefined || isSettled(fit) || signal.aborted) return fit;
   const made = await argumentsOf(start(argumentsPlanOf(plan, name)));
-  const isSaid = made === undefined ? undefined : isAllSaid(parametersOf(tool), made, conversation);
-  return isSaid === undefined ? fit : withArguments(fit, isSaid);
+  const said = made === undefined ? undefined : saidOf(parametersOf(tool), made, conversation);
+  return said === undefined ? fit : withArguments(fit, said);
 }

@@ -21,6 +21,7 @@ import { isJsonObject } from './constraints/schema-part.ts';
 import type { PlanInput } from './decode-plan.ts';
 import type { Job } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
+import type { SaidOf } from './grounding/supported-values.ts';
 import { plainSegments } from './raw-prompt.ts';
 import { engineSampling } from './sampling.ts';
 import { isSingleRequest, lastMessageText } from './single-request.ts';
@@ -40,9 +41,10 @@ export interface Fit {
  */
 const ODDS_WEIGHT = 0.1;
 const DUE = 0.95;
-/** What it says for a call that all its arguments are said, and against it that some are made up. */
+/** What it says for a call that all its arguments are said, and against it that numbers, or only texts, are made up. */
 const SAID = 0.2;
 const MADE_UP = 0.6;
+const TEXT_MADE_UP = 0.25;
 /** More a request is hardly ever told by a function. */
 const MOST_SHARE = 0.9;
 /** With a name that is told so well, and weights so sure, the request need not be looked at. */
@@ -127,8 +129,8 @@ export function isSettled({ evidence }: Fit): boolean {
 }
 
 /** A fit with what the arguments of a call add to it. */
-export function withArguments(fit: Fit, isAllSaid: boolean): Fit {
-  const evidence = fit.evidence + (isAllSaid ? SAID : -MADE_UP);
+export function withArguments(fit: Fit, said: SaidOf): Fit {
+  const evidence = fit.evidence + { all: SAID, numbers: -TEXT_MADE_UP, some: -MADE_UP }[said];
   return { evidence, isDue: evidence >= DUE };
 }
 

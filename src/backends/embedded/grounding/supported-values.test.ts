@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../../core/generation.ts';
-import { Conversation, isAllSaid } from './supported-values.ts';
+import { Conversation, type SaidOf, saidOf } from './supported-values.ts';
 
 const said = new Conversation(
   'You sell pianos.\nGet 1,500 women pianos in French colours, at 8% for a dozen towns in Lyon, in weeks.',
@@ -36,43 +36,48 @@ describe('what stands for a value', () => {
 describe('all that must be given', () => {
   const properties = { action: { enum: ['delete', 'add'] } };
   const schema = (...required: readonly string[]) => ({ type: 'object', properties, required });
-  const isSaid = (request: string, input: Json, ...required: readonly string[]): boolean | undefined =>
-    isAllSaid(schema(...required), input, request);
+  const said = (request: string, input: Json, ...required: readonly string[]): SaidOf | undefined =>
+    saidOf(schema(...required), input, request);
 
   it('is said, or some of it is not', () => {
-    expect(isSaid('The roots of x with a of 2', { a: 2, b: 5 }, 'a')).toBe(true);
-    expect(isSaid('The roots of x with a of 2', { a: 2, b: 5 }, 'a', 'b')).toBe(false);
-    expect(isSaid('Who won the World Series in 2020?', { event: 'World Series', year: '2020' }, 'event', 'year')).toBe(
-      true,
+    expect(said('The roots of x with a of 2', { a: 2, b: 5 }, 'a')).toBe('all');
+    expect(said('The roots of x with a of 2', { a: 2, b: 5 }, 'a', 'b')).toBe('some');
+    expect(said('Who won the World Series in 2020?', { event: 'World Series', year: '2020' }, 'event', 'year')).toBe(
+      'all',
     );
-    expect(isSaid('Who won the World Series?', { event: 'World Series', year: '2020/2021' }, 'event', 'year')).toBe(
-      false,
+    expect(said('Who won the World Series?', { event: 'World Series', year: '2020/2021' }, 'event', 'year')).toBe(
+      'some',
     );
   });
 
+  it('may be all but a text that one knows', () => {
+    expect(said('The weather in the capital of France', { city: 'Paris' }, 'city')).toBe('numbers');
+    expect(said('The weather in the capital of France', { city: 'Paris', days: 3 }, 'city', 'days')).toBe('some');
+  });
+
   it('is said of a list where half of it is', () => {
-    expect(isSaid('A cake of flour and eggs', { of: ['flour', 'eggs', 'sugar'] }, 'of')).toBe(true);
-    expect(isSaid('A cake of flour', { of: ['flour', 'eggs', 'sugar'] }, 'of')).toBe(false);
-    expect(isSaid('A cake', { of: [] }, 'of')).toBeUndefined();
-    expect(isSaid('A cake', { count: 1 }, 'count')).toBe(true);
+    expect(said('A cake of flour and eggs', { of: ['flour', 'eggs', 'sugar'] }, 'of')).toBe('all');
+    expect(said('A cake of flour', { of: ['flour', 'eggs', 'sugar'] }, 'of')).toBe('some');
+    expect(said('A cake', { of: [] }, 'of')).toBeUndefined();
+    expect(said('A cake', { count: 1 }, 'count')).toBe('all');
     expect(new Conversation('A cake').supports(1)).toBe(false);
   });
 
   it('is not known where nothing can be looked up', () => {
-    expect(isSaid('北京天气', { city: 'Beijing', isHourly: true }, 'city', 'isHourly')).toBeUndefined();
-    expect(isSaid('北京天气', { city: '北京', days: 3 }, 'city')).toBe(true);
-    expect(isSaid('北京天气', { city: '北京', days: 3 }, 'city', 'days')).toBe(false);
-    expect(isSaid('The weather', { city: 'Paris' })).toBeUndefined();
-    expect(isAllSaid({}, { city: 'Paris' }, 'The weather')).toBeUndefined();
-    expect(isSaid('Remove two rows', { action: 'delete' }, 'action')).toBeUndefined();
-    expect(isSaid('Remove two rows', { action: 'delete', rows: 2 }, 'action', 'rows')).toBe(true);
+    expect(said('北京天气', { city: 'Beijing', isHourly: true }, 'city', 'isHourly')).toBeUndefined();
+    expect(said('北京天气', { city: '北京', days: 3 }, 'city')).toBe('all');
+    expect(said('北京天气', { city: '北京', days: 3 }, 'city', 'days')).toBe('some');
+    expect(said('The weather', { city: 'Paris' })).toBeUndefined();
+    expect(saidOf({}, { city: 'Paris' }, 'The weather')).toBeUndefined();
+    expect(said('Remove two rows', { action: 'delete' }, 'action')).toBeUndefined();
+    expect(said('Remove two rows', { action: 'delete', rows: 2 }, 'action', 'rows')).toBe('all');
   });
 
   it('may be a time that follows from one that is said', () => {
-    expect(isSaid('Will it rain tomorrow?', { day: '2024-05-03' }, 'day')).toBeUndefined();
-    expect(isSaid('明天会下雨吗', { day: '2024-05-03' }, 'day')).toBeUndefined();
-    expect(isSaid('Wake me at 6 pm', { at: '18:00' }, 'at')).toBeUndefined();
-    expect(isSaid('Where does the sun set?', { day: '2024-05-03' }, 'day')).toBe(false);
+    expect(said('Will it rain tomorrow?', { day: '2024-05-03' }, 'day')).toBeUndefined();
+    expect(said('明天会下雨吗', { day: '2024-05-03' }, 'day')).toBeUndefined();
+    expect(said('Wake me at 6 pm', { at: '18:00' }, 'at')).toBeUndefined();
+    expect(said('Where does the sun set?', { day: '2024-05-03' }, 'day')).toBe('some');
   });
 });
 

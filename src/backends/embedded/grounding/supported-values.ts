@@ -70,22 +70,28 @@ export class Conversation {
   }
 }
 
+/** What of the arguments that must be given, and can be looked up, is said: all, or all but some texts, or not even all numbers. */
+export type SaidOf = 'all' | 'numbers' | 'some';
+
 /**
- * Whether the arguments that must be given are all said, of those that can be looked up; undefined where none can. What is
- * chosen from a few texts may be meant by others: `delete` by "remove".
+ * How much of a call is said; undefined where nothing of it can be looked up. What is chosen from a few texts may be meant by
+ * others (`delete` by "remove"), and a text may be what one knows (`Paris`, of "the capital of France").
  */
-export function isAllSaid(parameters: JsonSchema, input: Json, conversation: string): boolean | undefined {
+export function saidOf(parameters: JsonSchema, input: Json, conversation: string): SaidOf | undefined {
   const { required } = parameters;
   const { properties } = asDescribed(parameters, conversation);
   if (!isJsonObject(input) || !isJsonObject(properties) || !Array.isArray(required)) return undefined;
   const all = new Conversation(conversation);
-  const said = Object.entries(input).flatMap(([name, value]) => {
+  const judged = Object.entries(input).flatMap(([name, value]) => {
     if (!required.includes(name)) return [];
     const isSaid = all.says(value);
     const isChosen = isSaid === false && typeof value === 'string' && choicesOf(properties[name] ?? null).length > 0;
-    return isSaid === undefined || isChosen ? [] : [isSaid];
+    return isSaid === undefined || isChosen ? [] : [{ value, isSaid }];
   });
-  return said.length === 0 ? undefined : said.every(Boolean);
+  if (judged.length === 0) return undefined;
+  const unsaid = judged.filter(({ isSaid }) => !isSaid);
+  if (unsaid.length === 0) return 'all';
+  return unsaid.every(({ value }) => typeof value === 'string' && !/\p{N}/u.test(value)) ? 'numbers' : 'some';
 }
 
 /**
