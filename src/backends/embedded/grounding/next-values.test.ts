@@ -87,6 +87,20 @@ describe('the next of several calls', () => {
     expect(nextFor(pairs, far)).toEqual({});
   });
 
+  it('comes back where the request does', () => {
+    const way = [
+      { team: 'Oslo', day: 'Rome' },
+      { team: 'Rome', day: 'Bonn' },
+    ];
+    expect(nextFor('From Oslo to Rome, on to Bonn and back', way)).toEqual({ team: ['Bonn'], day: ['Oslo'] });
+    expect(nextFor('From Oslo to Rome and on to Bonn', way)).toEqual({});
+    expect(nextFor('From Oslo to Rome and back', way.slice(0, 1))).toEqual({});
+    const round = [...way, { team: 'Bonn', day: 'Oslo' }];
+    expect(nextFor('From Oslo to Rome, on to Bonn and back', round)).toEqual({});
+    const apart = [way[0], { team: 'Kiel', day: 'Bonn' }].flatMap((each) => each ?? []);
+    expect(nextFor('From Oslo to Rome, from Kiel to Bonn and back', apart)).toEqual({});
+  });
+
   it('knows a name that goes on as the request does', () => {
     const request = 'Songs of Taylor Swift and Maroon 5';
     expect(nextFor(request, [{ team: 'Taylor Swift' }])).toEqual({ team: ['Maroon'] });

@@ -5,6 +5,7 @@
  *     president in 1980 and 2016       {year: 1980}              → year is 2016
  *     Ann and Bo in Rome and Oslo      {name: "Ann", in: "Rome"} → any of them, until each was with each
  *                   … respectively                               → name is "Bo" and in is "Oslo"
+ *     from A to B, to C and back       {A to B}, {B to C}        → from is C and to is A
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
@@ -76,7 +77,7 @@ function ifInForm(next: NextValues, { parameters }: ListedArguments): NextValues
 
 /**
  * What the next call goes on with, behind calls with these `inputs` that left these values `open`: the next values of a list, or,
- * once all are held, a combination of two lists that no call has made. Empty where it may be anything.
+ * once all are held, the way back, or a combination of two lists that no call has made. Empty where it may be anything.
  */
 export function nextValues(
   { values, request }: Pick<Grounding, 'values' | 'request'>,
@@ -87,7 +88,7 @@ export function nextValues(
   const input = inputs.at(-1);
   const next =
     open.length === 0
-      ? nextCombination(values, request, listed, inputs)
+      ? (wayBack(request, listed, inputs) ?? nextCombination(values, request, listed, inputs))
       : leftOfLists(values, request, listed, { input, open });
   return ifInForm(next, listed);
 }
@@ -128,6 +129,27 @@ function leftOfLists(
     others.length === 0 &&
     values.some((value) => isSaid(input[only], value, request) && isListed(value));
   return isInIt && numbersLeft.length > 0 ? { [only]: numbersLeft.map((value) => asLike(0, value)) } : {};
+}
+
+const AND_BACK = /\b(?:back|returns?|returning|round trip)\b/i;
+
+/** From where a way of several calls ends to where it began, where the request comes back: Oslo to Rome, Rome to Bonn, "and back". */
+function wayBack(request: string, { texts }: ListedArguments, inputs: readonly Json[]): NextValues | undefined {
+  const calls = inputs.filter(isJsonObject);
+  const [first, second] = calls;
+  const last = calls.at(-1);
+  if (first === undefined || second === undefined || last === undefined || !AND_BACK.test(request)) return undefined;
+  const from = texts.find((one) => texts.some((other) => one !== other && isSameText(first[other], second[one])));
+  const to = texts.find((name) => name !== from && from !== undefined && isSameText(first[name], second[from]));
+  if (from === undefined || to === undefined) return undefined;
+  const isWay = calls.slice(1).every((call, index) => isSameText(calls[index]?.[to], call[from]));
+  const [end, start] = [last[to], first[from]];
+  if (!isWay || typeof end !== 'string' || typeof start !== 'string' || end === start) return undefined;
+  return { [from]: [end], [to]: [start] };
+}
+
+function isSameText(one: Json | undefined, other: Json | undefined): boolean {
+  return typeof one === 'string' && one === other;
 }
 
 /** More of them are no question, but a table. */
