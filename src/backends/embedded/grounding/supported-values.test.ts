@@ -34,7 +34,10 @@ describe('what stands for a value', () => {
 });
 
 describe('all that must be given', () => {
-  const properties = { action: { enum: ['delete', 'add'] } };
+  const properties = {
+    action: { enum: ['delete', 'add'] },
+    cards: { type: 'integer', description: 'Default is 52.' },
+  };
   const schema = (...required: readonly string[]) => ({ type: 'object', properties, required });
   const said = (request: string, input: Json, ...required: readonly string[]): SaidOf | undefined =>
     saidOf(schema(...required), input, request);
@@ -70,6 +73,8 @@ describe('all that must be given', () => {
     expect(said('The weather', { city: 'Paris' })).toBeUndefined();
     expect(saidOf({}, { city: 'Paris' }, 'The weather')).toBeUndefined();
     expect(said('Remove two rows', { action: 'delete' }, 'action')).toBeUndefined();
+    expect(said('The odds of a full house', { cards: 52 }, 'cards')).toBeUndefined();
+    expect(said('The odds of a full house', { cards: 32 }, 'cards')).toBe('some');
     expect(said('Remove two rows', { action: 'delete', rows: 2 }, 'action', 'rows')).toBe('all');
   });
 

@@ -9,6 +9,7 @@ import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import { choicesOf } from './asked-arguments.ts';
 import { asDescribed } from './described-values.ts';
+import { descriptionOf } from './descriptions.ts';
 import { digitsIn, type Numbers, numbersIn } from './numbers.ts';
 import { sharedStart, wordsOf } from './words.ts';
 
@@ -75,7 +76,7 @@ export type SaidOf = 'all' | 'numbers' | 'some';
 
 /**
  * How much of a call is said; undefined where nothing of it can be looked up. What is chosen from a few texts may be meant by
- * others (`delete` by "remove"), and a text may be what one knows (`Paris`, of "the capital of France").
+ * others (`delete` by "remove"), a number may be what the function tells itself ("Default is 52"), and a text may be what one knows (`Paris`, of "the capital of France").
  */
 export function saidOf(parameters: JsonSchema, input: Json, conversation: string): SaidOf | undefined {
   const { required } = parameters;
@@ -85,13 +86,20 @@ export function saidOf(parameters: JsonSchema, input: Json, conversation: string
   const judged = Object.entries(input).flatMap(([name, value]) => {
     if (!required.includes(name)) return [];
     const isSaid = all.says(value);
-    const isChosen = isSaid === false && typeof value === 'string' && choicesOf(properties[name] ?? null).length > 0;
-    return isSaid === undefined || isChosen ? [] : [{ value, isSaid }];
+    const isTold = isSaid === false && tells(properties[name], value);
+    return isSaid === undefined || isTold ? [] : [{ value, isSaid }];
   });
   if (judged.length === 0) return undefined;
   const unsaid = judged.filter(({ isSaid }) => !isSaid);
   if (unsaid.length === 0) return 'all';
   return unsaid.every(({ value }) => typeof value === 'string' && !/\p{N}/u.test(value)) ? 'numbers' : 'some';
+}
+
+/** Whether a schema tells of a value: as one of a few texts, or by its description ("Default is 52"). */
+function tells(schema: Json | undefined, value: Json): boolean {
+  if (!isJsonObject(schema)) return false;
+  if (typeof value === 'number') return value === schema.default || digitsIn(descriptionOf(schema)).includes(value);
+  return typeof value === 'string' && choicesOf(schema).length > 0;
 }
 
 /**
