@@ -29,14 +29,20 @@ describe('a duration', () => {
   });
 
   it.each([
-    'Two tracks, one of 20 minutes and one of 15 minutes',
-    'Tracks of 20 minutes and 15 minutes',
-    'Tracks of 5, 10 and 15 minutes',
-    'Tracks of 10 or 15 minutes',
-    'Tracks of 10,15 minutes',
-    'A track for the last 3 days',
+    ['Tracks of 20 minutes and 15 minutes', [1_200, 900]],
+    ['Tracks of 5, 10 and 15 minutes', [300, 600, 900]],
+    ['Tracks of 10 or 15 seconds, or of 2 minutes', [10, 15, 120]],
+  ])('of "%s" is one of those', (request, numbers) => {
+    expect(heldFor(request)).toEqual({ length: { ...inSeconds, enum: numbers } });
+  });
+
+  it.each([
+    'A track that is 3 days old',
+    'Every 10 minutes a track',
     'A track of 3 songs',
     'A track of 1/2 minutes',
+    'Tracks of 10 to 15 minutes',
+    'Tracks of 10-15 minutes',
   ])('may be any for "%s"', (request) => {
     const properties = { length: inSeconds };
     expect(heldFor(request, properties)).toBe(properties);

@@ -1,6 +1,6 @@
 /**
- * How long something takes, in the unit that an argument is told in: small weights copy the 3 of "3 minutes" for seconds, or
- * multiply it wrongly.
+ * How long something takes, in the unit that an argument is told in: small weights copy the 3 of "3 minutes" for seconds,
+ * multiply it wrongly, or go on with zeros where the unit should follow.
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
@@ -38,23 +38,27 @@ const SPELLED = '(seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?
 const SAID = new RegExp(`(?<![\\p{L}\\p{N}.,/-])(\\d+(?:\\.\\d+)?)[\\s-]?${SPELLED}(?![\\p{L}\\p{N}])`, 'giu');
 /** What stands between the parts of one: "1 hour and 30 minutes". */
 const JOINED = /^\s*(?:,|and|,\s*and)?\s*$/i;
-const AFTER_NUMBER = /\d\s*(?:,|、|和|或|-|–|(?:,\s*)?(?:and|or|to))\s*$/iu;
+/** "15, 20 and " before "30 years". */
+const LISTED =
+  /(?<![\p{L}\p{N}.,/-])(\d+(?:\s*(?:,|、|和|或|(?:,\s*)?(?:and|or))\s*\d+)*)\s*(?:,|、|和|或|(?:,\s*)?(?:and|or))\s*$/iu;
+/** "15-30 years" are any between them. */
+const RANGE = /\d\s*(?:-|–|to)\s*$/i;
 const TOLD = new RegExp(`\\b(?:in|of|number of)\\s+${SPELLED}\\b`, 'i');
 /** Another number of the request may be meant by it. */
-const OTHER_TIME = /\b(?:past|last|next|every|per|ago|within|old|age)\b/i;
+const OTHER_TIME = /\b(?:every|per|ago|old|age)\b/i;
 
-/** `parameters` whose one duration is that which `request` says. */
+/** `parameters` whose one duration is one that `request` says. */
 export function withDuration(parameters: JsonSchema, request: string): JsonSchema {
   const { properties } = parameters;
-  const said = durationIn(request);
-  if (said === undefined || !isJsonObject(properties)) return parameters;
+  const said = durationsIn(request);
+  if (said.length === 0 || !isJsonObject(properties)) return parameters;
   const durations = Object.entries(properties).flatMap(([name, schema]) => {
     const unit = isJsonObject(schema) && isPlainNumber(schema) ? unitOf(name, descriptionOf(schema)) : undefined;
-    return unit && isJsonObject(schema) ? [{ name, schema, number: numberOf(said, unit) }] : [];
+    return unit && isJsonObject(schema) ? [{ name, schema, numbers: said.map((each) => numberOf(each, unit)) }] : [];
   });
   const [only, ...others] = durations;
-  if (only === undefined || others.length > 0 || !Number.isInteger(only.number)) return parameters;
-  const held: Json = { ...only.schema, enum: [only.number] };
+  if (only === undefined || others.length > 0 || !only.numbers.every(Number.isInteger)) return parameters;
+  const held: Json = { ...only.schema, enum: [...new Set(only.numbers)] };
   return { ...parameters, properties: { ...properties, [only.name]: held } };
 }
 
@@ -76,26 +80,31 @@ function numberOf({ length, inMonths }: Duration, unit: Unit): number {
   return inMonths === UNITS[unit].inMonths ? length / UNITS[unit].length : Number.NaN;
 }
 
-/** The one that the request says, if it says no other time. */
-function durationIn(request: string): Duration | undefined {
-  let length = 0;
-  let end: number | undefined;
+/** Those that the request says; none where a number may be another time. */
+function durationsIn(request: string): readonly Duration[] {
+  const durations: Duration[] = [];
+  let end = 0;
   let last: Unit | undefined;
   for (const { 0: text, 1: digits = '', 2: spelling = '', index } of request.matchAll(SAID)) {
-    if (end !== undefined && !JOINED.test(request.slice(end, index))) return undefined;
     const unit = spelled(spelling);
-    // "20 minutes and 15 minutes" are two, and so is "15 or 20 minutes".
-    if (
-      AFTER_NUMBER.test(request.slice(0, index)) ||
-      unit === undefined ||
-      (last !== undefined && !isPartOf(unit, last))
-    )
-      return undefined;
+    const before = request.slice(0, index);
+    if (unit === undefined || RANGE.test(before)) return [];
+    const { length, inMonths } = UNITS[unit];
+    const whole = durations.at(-1);
+    const own = { length: Number(digits) * length, inMonths };
+    if (whole && last !== undefined && isPartOf(unit, last) && JOINED.test(request.slice(end, index)))
+      durations[durations.length - 1] = { ...whole, length: whole.length + own.length };
+    else {
+      const listed = (LISTED.exec(before)?.[1]?.match(/\d+/g) ?? []).map((number) => ({
+        length: Number(number) * length,
+        inMonths,
+      }));
+      durations.push(...listed, own);
+    }
     last = unit;
-    length += Number(digits) * UNITS[unit].length;
     end = index + text.length;
   }
-  return last === undefined || OTHER_TIME.test(request) ? undefined : { length, inMonths: UNITS[last].inMonths };
+  return OTHER_TIME.test(request) ? [] : durations;
 }
 
 function isPartOf(unit: Unit, of: Unit): boolean {
