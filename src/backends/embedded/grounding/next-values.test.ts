@@ -35,6 +35,11 @@ describe('the next of several calls', () => {
     expect(nextFor(request, [{ year: 5 }])).toEqual({ year: [10] });
   });
 
+  it('may be any where a number is said twice', () => {
+    const request = 'A return of 7% over 7 years, then a return of 8% over 9 years';
+    expect(nextFor(request, [{ year: 7 }])).toEqual({});
+  });
+
   it('goes on with another list where there is one argument for both', () => {
     const request = 'Who won in 1980 and 2016, and who lost in 1975 and 2011';
     expect(nextFor(request, [{ year: 1980 }, { year: 2016 }])).toEqual({ year: [1975, 2011] });

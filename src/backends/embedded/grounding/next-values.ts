@@ -112,7 +112,9 @@ function leftOfLists(
   const going = Object.entries(input).flatMap(([argument, held]) => {
     if (!(typeof held === 'number' ? numbers : texts).includes(argument)) return [];
     const at = values.findIndex((value) => isSaid(held, value, request));
-    if (at < 0) return [];
+    // A number that is said twice, as 7% and 7 years, may be either.
+    const isEither = typeof held === 'number' && values.filter((value) => isSaid(held, value, request)).length > 1;
+    if (at < 0 || isEither) return [];
     const others = [...(lists[at] ?? []), ...(values[at]?.likes ?? [])];
     const left = values.filter((value, index) => index > at && others.includes(index) && open.includes(value));
     return left.length > 0 ? [{ argument, left: left.map((value) => asLike(held, value)) }] : [];
