@@ -103,7 +103,12 @@ export function decisionPlanOf(
 
 /** The plan that names the function which a call would be made of, if one were. */
 export function namingPlanOf(plan: DecodePlan): DecodePlan {
-  const stages = plan.stages.map((stage) => ({ ...requiringCalls(stage), maxTokens: OPENING_TOKENS }));
+  return requiredPlanOf(plan, OPENING_TOKENS);
+}
+
+/** A plan that calls a function at temperature 0, within so many tokens of its own. `only`: the one that may be called. */
+export function requiredPlanOf(plan: DecodePlan, maxTokens: number, only?: string): DecodePlan {
+  const stages = plan.stages.map((stage) => ({ ...requiringCalls(stage, only), maxTokens }));
   return { ...plan, stages, choices: 1, sampling: { ...plan.sampling, temperature: 0 }, logprobs: undefined };
 }
 
@@ -160,7 +165,7 @@ export function decidedPlanOf(plan: DecodePlan, decision: ClearDecision): Decode
 }
 
 /** `only`: the one function that may be called. */
-export function requiringCalls(stage: Stage, only?: string): Stage {
+function requiringCalls(stage: Stage, only?: string): Stage {
   if (!stage.calls) return stage;
   const functions = stage.calls.functions.filter(({ name }) => only === undefined || name === only);
   return { ...stage, calls: { ...stage.calls, mode: 'required', functions } };

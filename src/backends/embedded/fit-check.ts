@@ -11,6 +11,8 @@
  *   global warming", with a function for papers) stays as surprising as it was;
  * - how likely a call was to the weights themselves.
  *
+ * Where these do not settle it (`isSettled`), what the call would say is a fourth (`said-arguments.ts`).
+ *
  * The first costs a prompt of some 150 tokens and the 5 to 15 tokens of the name, three times for a function that is new;
  * the second two prompts of some 200 tokens and the request's own, for a short one, and only where it can still change
  * anything. None of it is counted, as forced text is not.

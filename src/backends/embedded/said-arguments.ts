@@ -4,21 +4,21 @@
  * stands for speak against a call, and those that are all said speak for it (docs/decisions/0019).
  */
 import type { Json } from '../../core/generation.ts';
-import { requiringCalls } from './call-decision.ts';
+import { requiredPlanOf } from './call-decision.ts';
 import type { Job } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
 
 /** Longer arguments are not looked at. */
 const MAX_TOKENS = 192;
 
-/** The plan of one call of the function `name`, as the answer would make it at temperature 0. */
+/** The plan of one call of the function `name`, as the answer would make it at temperature 0, whatever length that may have. */
 export function argumentsPlanOf(plan: DecodePlan, name: string): DecodePlan {
-  const stages = plan.stages.map((stage) => {
-    const { calls, ...rest } = requiringCalls(stage, name);
-    const maxTokens = Math.min(MAX_TOKENS, stage.maxTokens ?? MAX_TOKENS);
-    return { ...rest, maxTokens, calls: calls && { ...calls, isParallel: false } };
-  });
-  return { ...plan, stages, choices: 1, sampling: { ...plan.sampling, temperature: 0 }, logprobs: undefined };
+  const required = requiredPlanOf(plan, MAX_TOKENS, name);
+  const stages = required.stages.map((stage) => ({
+    ...stage,
+    calls: stage.calls && { ...stage.calls, isParallel: false },
+  }));
+  return { ...required, stages };
 }
 
 /** The arguments of the call that a job makes; undefined where it makes none to its end. */

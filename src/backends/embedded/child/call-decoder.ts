@@ -9,9 +9,10 @@
  * began.
  *
  * Calls that are held against the request (`grounding/`) go on, whatever the model would write, while a value of it is
- * open, two lists of it have a combination that no call has made, or it counts more things, with arguments narrowed to what is left; they end where
- * only one function is there and the last value was the last that was open. Each but the first is shown when it is whole; one
- * that was made for an open value and does not hold it, or that comes back to an earlier call, ends the answer and is not shown. Tokens of what is not shown are not counted.
+ * open, two lists of it have a combination that no call has made, a way of it comes back, or it counts more things; what is
+ * left of a list narrows the arguments. They end where only one function is there and nothing of this is left. Each but the
+ * first is shown when it is whole; one that does not meet the reason it was made for, or that comes back to an earlier call,
+ * ends the answer and is not shown. Tokens of what is not shown are not counted.
  */
 
 import type { TokenLogprob } from '../../../core/events.ts';

@@ -50,6 +50,7 @@ describe('coordinates with their sides', () => {
     expect(heldFor('From 33.4484 N, 112.0740 W to Los Angeles', properties)).toBe(properties);
     const bounded = { at: { ...pair, minItems: 3 }, latitude: { type: 'number', minimum: 0 } };
     expect(heldFor(REQUEST, bounded)).toBe(bounded);
+    expect(heldFor('Wait 30 s at 12 e', properties)).toBe(properties);
     const others = { sizes: { type: 'array', items: number }, weight: number };
     expect(heldFor('5 W and 10 E', others)).toBe(others);
   });

@@ -4,35 +4,17 @@
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
+import { isPlainList, isPlainNumber } from './described-values.ts';
 import { descriptionOf } from './descriptions.ts';
 import { wordsOf } from './words.ts';
 
 /** 33.4484 N, 112.0740° W, 40.7° south */
-const SIDED = /(?<![\p{L}\p{N}.])(\d{1,3}(?:\.\d+)?)\s?°?\s?(N|S|E|W|north|south|east|west)(?![\p{L}\p{N}'’])/giu;
+const SIDED =
+  /(?<![\p{L}\p{N}.])(\d{1,3}(?:\.\d+)?)\s?°?\s?(N|S|E|W|[Nn]orth|[Ss]outh|[Ee]ast|[Ww]est)(?![\p{L}\p{N}'’])/gu;
 const LATITUDES = new Set(['lat', 'latitude']);
 const LONGITUDES = new Set(['lng', 'lon', 'long', 'longitude']);
 const PAIR = /\b(?:coord\w*|gps|lat\w*)\b/i;
 const LONGITUDE_FIRST = /\bl(?:on\w*|ng)\W+(?:and\W+)?lat/i;
-/** Whoever says more of a value by keywords has said what he wants. */
-const NARROWING = [
-  '$ref',
-  'allOf',
-  'anyOf',
-  'const',
-  'contains',
-  'enum',
-  'exclusiveMaximum',
-  'exclusiveMinimum',
-  'maximum',
-  'maxItems',
-  'minimum',
-  'minItems',
-  'multipleOf',
-  'not',
-  'oneOf',
-  'prefixItems',
-];
-
 /** `parameters` whose coordinates are those that `request` says with their sides. */
 export function withCoordinates(parameters: JsonSchema, request: string): JsonSchema {
   const { properties } = parameters;
@@ -80,14 +62,12 @@ function coordinatesIn(request: string): Coordinates {
 
 /** What an argument takes of them, if anything. */
 function slotOf(name: string, schema: Json): keyof Coordinates | undefined {
-  if (!isJsonObject(schema) || NARROWING.some((keyword) => keyword in schema)) return undefined;
-  if (schema.type === 'array') {
-    const { items } = schema;
-    const isOfNumbers =
-      isJsonObject(items) && items.type === 'number' && !NARROWING.some((keyword) => keyword in items);
+  if (!isJsonObject(schema)) return undefined;
+  if (isPlainList(schema)) {
+    const isOfNumbers = isJsonObject(schema.items) && isPlainNumber(schema.items) && schema.items.type === 'number';
     return isOfNumbers && PAIR.test(`${name} ${descriptionOf(schema)}`) ? 'pair' : undefined;
   }
-  if (schema.type !== 'number') return undefined;
+  if (!isPlainNumber(schema) || schema.type !== 'number') return undefined;
   const last = wordsOf(name).findLast((word) => !/^\p{N}+$/u.test(word)) ?? '';
   if (LATITUDES.has(last)) return 'latitude';
   return LONGITUDES.has(last) ? 'longitude' : undefined;

@@ -60,6 +60,13 @@ export function isPlainText(schema: JsonSchema): boolean {
   return schema.type === 'string' && !NARROWING.some((keyword) => keyword in schema);
 }
 
+const OF_LISTS = ['$ref', 'allOf', 'anyOf', 'const', 'contains', 'enum', 'minItems', 'not', 'oneOf', 'prefixItems'];
+
+/** A list of which the schema says nothing more than what its items are: other items may be needed by what it says. */
+export function isPlainList(schema: JsonSchema): boolean {
+  return schema.type === 'array' && isJsonObject(schema.items) && !OF_LISTS.some((keyword) => keyword in schema);
+}
+
 /** A number of which the schema says nothing more. */
 export function isPlainNumber(schema: JsonSchema): boolean {
   const isNumber = schema.type === 'number' || schema.type === 'integer';

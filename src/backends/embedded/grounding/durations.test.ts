@@ -48,6 +48,18 @@ describe('a duration', () => {
     expect(heldFor(request, properties)).toBe(properties);
   });
 
+  it.each([
+    ['year', ''],
+    ['price_min', ''],
+    ['second', 'The second number'],
+    ['day', 'The day of the week, 1 to 7'],
+    ['h', 'The height'],
+  ])('is none of `%s`: %s', (name, description) => {
+    const properties = { [name]: { type: 'integer', description } };
+    for (const request of ['For 5 years', 'For 3 hours', 'For 2 weeks', 'For 90 s and 4 minutes'])
+      expect(heldFor(request, properties)).toBe(properties);
+  });
+
   it('may be any where two arguments take one, it is no whole number there, or the schema says more', () => {
     const several: readonly JsonSchema[] = [
       { length: inSeconds, pause: inSeconds },

@@ -20,12 +20,10 @@ const UNITS = {
 } as const;
 type Unit = keyof typeof UNITS;
 const SPELLINGS: Readonly<Record<string, Unit>> = {
-  s: 'second',
   sec: 'second',
   second: 'second',
   min: 'minute',
   minute: 'minute',
-  h: 'hour',
   hr: 'hour',
   hour: 'hour',
   day: 'day',
@@ -38,12 +36,15 @@ const SPELLED = '(seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?
 const SAID = new RegExp(`(?<![\\p{L}\\p{N}.,/-])(\\d+(?:\\.\\d+)?)[\\s-]?${SPELLED}(?![\\p{L}\\p{N}])`, 'giu');
 /** What stands between the parts of one: "1 hour and 30 minutes". */
 const JOINED = /^\s*(?:,|and|,\s*and)?\s*$/i;
+const BETWEEN = '\\s*(?:,|、|和|或|(?:,\\s*)?(?:and|or))\\s*';
 /** "15, 20 and " before "30 years". */
-const LISTED =
-  /(?<![\p{L}\p{N}.,/-])(\d+(?:\s*(?:,|、|和|或|(?:,\s*)?(?:and|or))\s*\d+)*)\s*(?:,|、|和|或|(?:,\s*)?(?:and|or))\s*$/iu;
+const LISTED = new RegExp(`(?<![\\p{L}\\p{N}.,/-])(\\d+(?:${BETWEEN}\\d+)*)${BETWEEN}$`, 'iu');
 /** "15-30 years" are any between them. */
 const RANGE = /\d\s*(?:-|–|to)\s*$/i;
-const TOLD = new RegExp(`\\b(?:in|of|number of)\\s+${SPELLED}\\b`, 'i');
+/** One second, day or year is a point of time, or the day of a week; `min` is the least. */
+const SEVERAL = '(seconds|secs|minutes|mins|hours|hrs|days|weeks|months|years|yrs)';
+const TOLD = new RegExp(`\\b(?:in|of|number of)\\s+${SEVERAL}\\b`, 'i');
+const NAMED = new RegExp(`^${SEVERAL}$`);
 /** Another number of the request may be meant by it. */
 const OTHER_TIME = /\b(?:every|per|ago|old|age)\b/i;
 
@@ -63,7 +64,7 @@ export function withDuration(parameters: JsonSchema, request: string): JsonSchem
 }
 
 function unitOf(name: string, description: string): Unit | undefined {
-  const told = TOLD.exec(description)?.[1] ?? wordsOf(name).at(-1);
+  const told = TOLD.exec(description)?.[1] ?? NAMED.exec(wordsOf(name).at(-1) ?? '')?.[1];
   return told === undefined ? undefined : spelled(told);
 }
 

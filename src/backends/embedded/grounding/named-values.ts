@@ -35,7 +35,7 @@ const NO_NAMES = new Set(
     'saturday september sunday the then thursday tuesday wednesday'
   ).split(' '),
 );
-/** A name behind a number is its unit, one before a quotation says what that is; a comma makes the second of two names tell where the first one is. */
+/** A name before a quotation says what that is, and one behind a number is its unit. */
 const QUOTE_BEHIND = /^\s['"“‘「《]/;
 const UNIT_BEFORE = /\d\s?$/;
 const BESIDE =

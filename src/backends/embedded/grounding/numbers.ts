@@ -1,4 +1,7 @@
-/** The numbers of a text, in digits and in words, English and Chinese, and what a model makes of them: 2% is 0.02, two hours are 120 minutes. */
+/**
+ * The numbers of a text, in digits and in words, English and Chinese, and what a model makes of them: 2% is 0.02, two hours
+ * are 120 minutes.
+ */
 
 const DIGITS = /\d+(?:,\d{3}(?!\d))*(?:\.\d+)?(?:e[-+]?\d+)?/giu;
 const IN_WORDS: ReadonlyMap<string, number> = new Map(

@@ -6,11 +6,10 @@
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import { choicesOf } from './asked-arguments.ts';
+import { isPlainList } from './described-values.ts';
 import { Conversation } from './supported-values.ts';
 import { areAmong, wordsOf } from './words.ts';
 
-/** Whoever says more of the list by keywords may need items that nobody speaks of. */
-const NARROWING = ['$ref', 'allOf', 'anyOf', 'const', 'contains', 'enum', 'minItems', 'not', 'oneOf', 'prefixItems'];
 /** Then more may be meant than what is said. */
 const WHOLE = /\b(?:all|any|anything|each|every|everything|whatever)\b/i;
 
@@ -31,8 +30,7 @@ export function withSpokenItems(parameters: JsonSchema, request: string): JsonSc
     return words.length > 0 && areAmong(words, spoken);
   };
   const narrow = (schema: Json): Json => {
-    if (!isJsonObject(schema) || schema.type !== 'array' || !isJsonObject(schema.items)) return schema;
-    if (NARROWING.some((keyword) => keyword in schema)) return schema;
+    if (!isJsonObject(schema) || !isPlainList(schema) || !isJsonObject(schema.items)) return schema;
     const choices = choicesOf(schema).filter(hasNumbersOf);
     if (!choices.some(isSaid)) return schema;
     const kept = choices.filter((choice) => conversation.supports(choice));

@@ -76,7 +76,8 @@ export type SaidOf = 'all' | 'numbers' | 'some';
 
 /**
  * How much of a call is said; undefined where nothing of it can be looked up. What is chosen from a few texts may be meant by
- * others (`delete` by "remove"), a number may be what the function tells itself ("Default is 52"), and a text may be what one knows (`Paris`, of "the capital of France").
+ * others (`delete` by "remove"), a number may be what the function tells itself ("Default is 52"), and a text may be what one
+ * knows (`Paris`, of "the capital of France").
  */
 export function saidOf(parameters: JsonSchema, input: Json, conversation: string): SaidOf | undefined {
   const { required } = parameters;

@@ -7,7 +7,7 @@ import type { JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import { optionalArguments } from './asked-arguments.ts';
 import { descriptionOf } from './descriptions.ts';
-import { isSameWord, wordsOf } from './words.ts';
+import { areAmong, wordsOf } from './words.ts';
 
 /** Words that say of a flag that it is one, or what every description says. */
 const GENERIC = new Set(
@@ -34,14 +34,10 @@ export function unspokenFlags(
     const text = `${argument} ${descriptionOf(schema)}`;
     const own = [
       ...wordsOf(argument).filter((word) => !GENERIC.has(word)),
-      ...wordsOf(descriptionOf(schema)).filter((word) => !GENERIC.has(word) && !isAmong(word, told)),
+      ...wordsOf(descriptionOf(schema)).filter((word) => !GENERIC.has(word) && !areAmong([word], told)),
     ];
-    return isLatin(text) && own.length > 0 && !own.some((word) => isAmong(word, spoken));
+    return isLatin(text) && own.length > 0 && !own.some((word) => areAmong([word], spoken));
   });
-}
-
-function isAmong(word: string, others: readonly string[]): boolean {
-  return others.some((other) => isSameWord(word, other));
 }
 
 /** Words of another script would have to be translated to be compared. */
