@@ -8,11 +8,9 @@
  * What is forced where is the family's (`parsers/tool-formats.ts`); a call that was found as loose JSON goes on as it
  * began.
  *
- * Calls that are held against the request (`grounding/`) go on, whatever the model would write, while a value of it is
- * open, two lists of it have a combination that no call has made, a way of it comes back, or it counts more things; what is
- * left of a list narrows the arguments. They end where only one function is there and nothing of this is left. Each but the
- * first is shown when it is whole; one that does not meet the reason it was made for, or that comes back to an earlier call,
- * ends the answer and is not shown. Tokens of what is not shown are not counted.
+ * Of calls that are held against the request how many are made is asked of it (`asked-calls.ts`). Each but the first is shown
+ * when it is whole; one that is not what it was made for, or that comes back to an earlier call, ends the answer and is not
+ * shown. Tokens of what is not shown are not counted.
  */
 
 import type { TokenLogprob } from '../../../core/events.ts';
@@ -21,14 +19,10 @@ import { isJson } from '../../../core/json.ts';
 import { TaggedInput } from '../../parsers/tagged-input.ts';
 import type { ToolCallOpening } from '../../parsers/tool-call-opening.ts';
 import { type CallShape, callShape, indexed, type ToolFormat, toolFormat } from '../../parsers/tool-formats.ts';
-import { argumentsGrammarIfHeld } from '../constraints/index.ts';
 import type { CallableFunction, CallPlan, Piece } from '../engine-protocol.ts';
-import { endsWithValues, type Holding, holdingOf } from '../grounding/named-values.ts';
-import { goingOn, type NextValues, nextValues } from '../grounding/next-values.ts';
-import { digitsIn } from '../grounding/numbers.ts';
-import { countedThings } from '../grounding/ordinals.ts';
 import { Conversation } from '../grounding/supported-values.ts';
 import { type ArgumentsReader, jsonReader, taggedReader } from './arguments-reader.ts';
+import { AskedCalls } from './asked-calls.ts';
 import type { Grammar, GrammarState } from './binding.ts';
 import {
   argumentsGrammar,
@@ -57,16 +51,6 @@ export type CallStep =
 
 /** A model that makes the same call this often in one answer is going round in circles; so is one that comes back to it. */
 const MAX_SAME_CALLS = 3;
-/** So many calls that hold nothing new of the request are as many as a week has days. */
-const MAX_IDLE_CALLS = 7;
-/** A larger number of a request is no number of calls. */
-const MAX_ASKED_CALLS = 50;
-
-/**
- * Why one more call is made, whatever the model would have done: a value of the request is open, two lists of it have a
- * combination that no call has made, or it counts more things than there are calls.
- */
-type Reason = 'open-value' | 'combination' | 'count';
 
 type State =
   | { readonly kind: 'name'; text: string; readonly grammar: GrammarState }
@@ -88,20 +72,12 @@ export class CallDecoder {
   readonly #hasRoom: () => boolean;
   #conversation: Conversation | undefined;
   readonly #seen = new Map<string, number>();
-  readonly #inputs: Json[] = [];
+  readonly #asked: AskedCalls;
   #calls = 0;
   #lastCall: string | undefined;
-  #lastName: string | undefined;
   #state: State = { kind: 'idle' };
   /** Of one more call that is held against the request: held back until it is whole. */
   #withheld: Piece[] | undefined;
-  #madeFor: Reason | undefined;
-  /** What the arguments of the next call go on with. */
-  #next: NextValues = {};
-  /** So many values of the request are in the calls that were made. */
-  #held = 0;
-  /** So many of the last calls hold nothing of the request that was not held before. */
-  #idleCalls = 0;
   /** Tokens of the member, and of the call, that is held back, and of those that were left out. */
   #memberTokens = 0;
   #callTokens = 0;
@@ -113,6 +89,7 @@ export class CallDecoder {
   /** `hasRoom`: whether another call would come to its end before a limit does. */
   constructor(plan: CallPlan, openGrammar: OpenGrammar, emit: (piece: Piece) => void, hasRoom: () => boolean) {
     this.#plan = plan;
+    this.#asked = new AskedCalls(plan);
     this.#format = toolFormat(plan.format ?? 'fenced-json');
     this.#shape = callShape(this.#format);
     this.#isTagged = this.#format.input !== 'json';
@@ -216,7 +193,9 @@ export class CallDecoder {
   #beginArguments(name: string, first?: TokenLogprob): string {
     const callable = this.#functionNamed(name);
     const tagged = this.#isTagged ? callable.tagged : undefined;
-    const grammar = this.#openGrammar(tagged ? taggedGrammar(tagged) : argumentsGrammar(this.#goingOn(callable)));
+    const grammar = this.#openGrammar(
+      tagged ? taggedGrammar(tagged) : argumentsGrammar(this.#asked.narrowed(callable)),
+    );
     const { input } = this.#format;
     const reader =
       tagged && input !== 'json'
@@ -255,20 +234,10 @@ export class CallDecoder {
     this.#seen.set(call, times);
     const isCircle = times >= MAX_SAME_CALLS || (times > 1 && call !== this.#lastCall);
     this.#lastCall = call;
-    this.#inputs.push(parsed(text));
-    const { open, held } = this.#holding();
-    // Of calls that came back, and of those that were only made for a reason that they do not meet, nothing is shown.
-    const isForNothing = this.#isForNothing(name, held, times);
-    const madeFor = this.#madeFor;
-    this.#idleCalls = held > this.#held || madeFor === 'combination' ? 0 : this.#idleCalls + 1;
-    this.#held = held;
-    this.#lastName = name;
-    if (this.#withheld && (isForNothing || (isCircle && times === 2))) return this.#end();
+    const isMet = this.#asked.read(name, parsed(text), times);
+    if (this.#withheld && (!isMet || (isCircle && times === 2))) return this.#end();
     this.#show();
-    this.#next = this.#nextValues(open);
-    this.#madeFor = this.#reasonForMore(open);
-    const hasEnded = this.#madeFor === undefined && this.#endsBehind(madeFor);
-    const isOver = isCircle || this.#isSpree() || hasEnded;
+    const isOver = isCircle || this.#asked.isOver;
     if (!this.#plan.isParallel || isOver || !this.#hasRoom()) return this.#end();
     const { after, next, ending } = this.#shape;
     const { read, rest } = goOn(begun, after);
@@ -280,72 +249,12 @@ export class CallDecoder {
       this.#state = { kind: 'idle' };
       return { kind: 'free', text: rest, excess, begun: more };
     }
-    if (this.#madeFor !== undefined) {
+    if (this.#asked.isWanted) {
       const following = goOn(more, next);
       return this.#goOnWith(isClosed ? following.rest : rest + next, isClosed ? more.length - following.read : excess);
     }
     this.#state = { kind: 'between', text: '', grammar: this.#openGrammar(eitherGrammar(next, ending)) };
     return isClosed ? this.#readBetween(this.#state, more) : { kind: 'force', text: rest, excess };
-  }
-
-  /** Where the call goes on with a list of the request, the function with its arguments narrowed to what is left of the list. */
-  #goingOn(callable: CallableFunction): CallableFunction {
-    const { listed, name } = callable;
-    if (!listed || name !== this.#lastName || isEmpty(this.#next)) return callable;
-    const grammar = argumentsGrammarIfHeld(goingOn(listed, this.#next));
-    return grammar === undefined ? callable : { ...callable, argumentsGrammar: grammar };
-  }
-
-  /** So many things the request tells of one after the other. */
-  #counted(): number {
-    const { grounding } = this.#plan;
-    return grounding === undefined ? 0 : countedThings(grounding.request);
-  }
-
-  /** Nothing in the request asks for so many. */
-  #isSpree(): boolean {
-    const { grounding } = this.#plan;
-    if (grounding === undefined || this.#idleCalls < MAX_IDLE_CALLS) return false;
-    return !digitsIn(grounding.request).some((number) => number > this.#calls && number <= MAX_ASKED_CALLS);
-  }
-
-  /** How the next call goes on with what the request lists, if it does. */
-  #nextValues(open: Holding['open']): NextValues {
-    const { grounding, functions } = this.#plan;
-    const listed = functions.find(({ name }) => name === this.#lastName)?.listed;
-    return grounding && listed ? nextValues(grounding, listed, this.#inputs, open) : {};
-  }
-
-  #holding(): Holding {
-    const { grounding } = this.#plan;
-    return grounding ? holdingOf(grounding.values, this.#inputs, grounding.request) : { open: [], held: 0 };
-  }
-
-  #reasonForMore(open: Holding['open']): Reason | undefined {
-    if (open.length > 0) return 'open-value';
-    if (!isEmpty(this.#next)) return 'combination';
-    return this.#calls < this.#counted() ? 'count' : undefined;
-  }
-
-  #isForNothing(name: string, held: number, times: number): boolean {
-    switch (this.#madeFor) {
-      case 'open-value':
-        return held <= this.#held;
-      case 'combination':
-        return name !== this.#lastName;
-      case 'count':
-        return times > 1;
-      case undefined:
-        return false;
-    }
-  }
-
-  /** Behind a call that was made for `reason`, where there is none for another one. */
-  #endsBehind(reason: Reason | undefined): boolean {
-    if (reason !== 'open-value') return reason !== undefined;
-    const { grounding, functions } = this.#plan;
-    if (grounding === undefined || functions.length !== 1) return false;
-    return endsWithValues(grounding.values, grounding.request, this.#inputs);
   }
 
   /** The call that was held back. */
@@ -406,10 +315,6 @@ export class CallDecoder {
     if (callable === undefined) throw new Error(`no function ${name} was declared`);
     return callable;
   }
-}
-
-function isEmpty(next: NextValues): boolean {
-  return Object.keys(next).length === 0;
 }
 
 /** The spelling of a call that was found as JSON, whatever its family: the model goes on as it began. */

@@ -1,19 +1,19 @@
 import { expect, it } from 'vitest';
 import type { JsonSchema } from '../../../core/generation.ts';
 import { compileArgumentsSchema } from '../constraints/index.ts';
-import { groundedParameters } from './index.ts';
+import { withoutTypeNames } from './type-names.ts';
 
 const text = { type: 'string' };
 
 it('keeps the name of a JSON type from being a type, unless it is said', () => {
   const heldFor = (request: string, schema: JsonSchema = text): unknown => {
     const parameters = { type: 'object', properties: { artType: schema, title: text } };
-    const held = groundedParameters(parameters, { request, values: [] }, false);
+    const held = withoutTypeNames(parameters, request);
     expect(() => compileArgumentsSchema(held)).not.toThrow();
     return (held.properties as JsonSchema).artType;
   };
   expect(heldFor('Find sculptures')).toEqual({ ...text, not: { pattern: '^(string|integer|boolean)' } });
   expect(heldFor('Find string art')).toEqual({ ...text, not: { pattern: '^(integer|boolean)' } });
   expect(heldFor('Find sculptures', { enum: ['string', 'film'] })).toEqual({ enum: ['string', 'film'] });
-  expect(groundedParameters({}, { request: 'Find', values: [] }, false)).toEqual({});
+  expect(withoutTypeNames({}, 'Find')).toEqual({});
 });
