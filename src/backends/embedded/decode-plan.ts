@@ -30,7 +30,7 @@ import type {
 } from './engine-protocol.ts';
 import { optionalArguments } from './grounding/asked-arguments.ts';
 import { groundedParameters } from './grounding/index.ts';
-import { listedArguments } from './grounding/next-values.ts';
+import { listedArguments } from './grounding/listed-arguments.ts';
 import { unspokenFlags } from './grounding/unspoken-flags.ts';
 import { type Conversation, conversationOf, unexpectedPart, withResultsTold, withSystemText } from './messages.ts';
 import { pictureData, withPictures } from './prompt-images.ts';

@@ -77,6 +77,8 @@ export interface ListedArguments {
   /** Names of those that are any number, and any text. */
   readonly numbers: readonly string[];
   readonly texts: readonly string[];
+  /** And of those that are lists of which a call holds one part. */
+  readonly lists: readonly string[];
   /** It does something, rather than tell something: once too often is too often. */
   readonly isDeed: boolean;
 }

@@ -7,8 +7,9 @@
 import type { Json } from '../../../core/generation.ts';
 import { argumentsGrammarIfHeld } from '../constraints/index.ts';
 import type { CallableFunction, CallPlan } from '../engine-protocol.ts';
+import { goingOn, type NextValues } from '../grounding/listed-arguments.ts';
 import { endsWithValues, holdingOf } from '../grounding/named-values.ts';
-import { goingOn, type NextValues, nextValues } from '../grounding/next-values.ts';
+import { nextValues } from '../grounding/next-values.ts';
 import { digitsIn } from '../grounding/numbers.ts';
 import { countedThings } from '../grounding/ordinals.ts';
 

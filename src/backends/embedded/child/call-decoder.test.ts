@@ -375,7 +375,7 @@ describe('calls that are held against the request', () => {
 
   describe('narrow the next one to what is left of the lists', () => {
     const parameters = { type: 'object', properties: { city: { type: 'string' }, day: { type: 'integer' } } };
-    const listed = { parameters, numbers: ['day'], texts: ['city'], isDeed: false };
+    const listed = { parameters, numbers: ['day'], texts: ['city'], lists: [], isDeed: false };
     const heldTo = (asked: string): readonly Stage[] =>
       stagesWith({
         mode: 'required',

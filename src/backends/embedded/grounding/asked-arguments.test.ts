@@ -62,6 +62,20 @@ describe('the optional arguments that a request speaks of', () => {
     expect(unitFor('A circle of 4 inches', measurement, 'precision')).toBeUndefined();
   });
 
+  it('are also numbers of what the request counts', () => {
+    const dice = { type: 'integer', description: 'The number of dice to roll' };
+    const parameters = { type: 'object', properties: { n: dice } };
+    const numberFor = (request: string, isParallel = false): unknown => {
+      const held = withAskedRequired(parameters, request, isParallel);
+      return [held.required, (held.properties as unknown as { n: { enum: unknown } }).n.enum];
+    };
+    expect(numberFor('A sum of 7 with two dice')).toEqual([['n'], [2]]);
+    expect(numberFor('A sum of 7 with 3 fair dice')).toEqual([['n'], [3]]);
+    expect(numberFor('A sum of 7 with two dice', true)).toEqual([['n'], undefined]);
+    expect(numberFor('One of 52 dice')).toEqual([undefined, undefined]);
+    expect(numberFor('A sum of 7 with dice')).toEqual([undefined, undefined]);
+  });
+
   it('are no objects', () => {
     const deck = { type: 'array', items: { type: 'object' } };
     expect(requiredFor('A card of the deck', { type: 'object', properties: { deck } })).toBeUndefined();

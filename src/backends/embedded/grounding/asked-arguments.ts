@@ -2,14 +2,15 @@
  * The optional arguments that a request speaks of: small weights leave them out, although the caller asked for them.
  *
  * An argument is spoken of when the request holds all words of its name (`weight`, `include_dissent`) or of one of the values
- * it may have (`rating` of `["price", "rating"]`), or is described with. A unit of measurement is, when it measures something.
+ * it may have (`rating` of `["price", "rating"]`), or is described with, or counts what it is the number of. A unit of measurement is, when it measures something.
  * What is asked for by its value has that value, where one call is made.
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
-import { isPlainText } from './described-values.ts';
+import { isPlainNumber, isPlainText } from './described-values.ts';
 import { descriptionOf, quotedIn } from './descriptions.ts';
 import { asUnit, isUnit, measuresIn } from './measures.ts';
+import { countsOf } from './numbers.ts';
 import { areAmong, literalPattern, wordsOf } from './words.ts';
 
 /** Words of names that say nothing of the argument. */
@@ -42,6 +43,8 @@ export function withAskedRequired(parameters: JsonSchema, request: string, isPar
   const asked = members.optional.flatMap(([name, schema]): (readonly [string, Json])[] => {
     // Left out, it would be another unit than the one that was said.
     if (measures.length > 0 && isJsonObject(schema) && isUnit(name, schema)) return [[name, asUnit(schema, measures)]];
+    const counts = isJsonObject(schema) && isPlainNumber(schema) ? countsIn(request, schema) : [];
+    if (counts.length > 0) return [[name, isParallel ? schema : { ...(schema as JsonSchema), enum: counts }]];
     // Nobody says all members of an object.
     if (hasMembers(schema)) return [];
     const said = valuesOf(schema).filter((value) => areSpoken(value, spoken));
@@ -72,6 +75,17 @@ function membersOf(parameters: JsonSchema): Members | undefined {
   if (!isJsonObject(properties) || !Array.isArray(required)) return undefined;
   if (COMBINING.some((keyword) => keyword in parameters)) return undefined;
   return { properties, required, optional: Object.entries(properties).filter(([name]) => !required.includes(name)) };
+}
+
+const NUMBER_OF = /\bnumber of (?:(?:different|each|new|the|total) )?(\p{L}+)/iu;
+/** More is no count of what a request is about, but what it is taken from: "of 52 cards". */
+const MAX_COUNT = 20;
+
+/** What a request says of a "number of dice". */
+function countsIn(request: string, schema: JsonSchema): readonly number[] {
+  const noun = NUMBER_OF.exec(descriptionOf(schema))?.[1];
+  const counts = noun === undefined ? [] : countsOf(noun, request);
+  return counts.every((count) => count <= MAX_COUNT) ? counts : [];
 }
 
 function hasMembers(schema: Json): boolean {

@@ -3,6 +3,7 @@
  *
  *     described-values   the form of a value            → the grammar of the arguments
  *     spoken-items       which items a list may have    → the grammar of the arguments
+ *     spread-lists       which items one call is about  → the grammar of the arguments
  *     asked-arguments    which optional ones are due    → the grammar of the arguments
  *     places             which place or code, only one  → the grammar of the arguments
  *     coordinates        which sign they have           → the grammar of the arguments
@@ -11,6 +12,7 @@
  *     supported-values   which were made up             → left out again (`child/optional-arguments.ts`)
  *     measures           which unit was measured in     → the grammar of the arguments
  *     type-names         what no type is                → the grammar of the arguments
+ *     told-dates         which nobody told              → the grammar of the arguments
  *     named-values       what no call holds yet         → another call (`child/asked-calls.ts`)
  *     ordinals           how many things are counted    → another call
  *     next-values        where the next call goes on    → the grammar of its arguments
@@ -26,19 +28,21 @@ import { asDescribed } from './described-values.ts';
 import { withDuration } from './durations.ts';
 import { withPlaces } from './places.ts';
 import { withSpokenItems } from './spoken-items.ts';
+import { withSpreadLists } from './spread-lists.ts';
+import { withoutUntoldDates } from './told-dates.ts';
 import { withoutTypeNames } from './type-names.ts';
 
 /** The parameters that calls for a request are held to. What they allow, `parameters` allows. */
 export function groundedParameters(parameters: JsonSchema, grounding: Grounding, isParallel: boolean): JsonSchema {
-  const { request } = grounding;
+  const { request, conversation } = grounding;
   const described = withSpokenItems(
     withCoordinates(asDescribed(withDuration(parameters, request), request), request),
     request,
   );
-  return withoutTypeNames(
-    withPlaces(withAskedRequired(described, request, isParallel), grounding, isParallel),
-    request,
-  );
+  const asked = withAskedRequired(described, request, isParallel);
+  const dated = conversation === undefined ? asked : withoutUntoldDates(asked, request, conversation);
+  const held = withoutTypeNames(withPlaces(dated, grounding, isParallel), request);
+  return isParallel ? withSpreadLists(held, grounding) : held;
 }
 
 /** All texts that some argument is one of. */

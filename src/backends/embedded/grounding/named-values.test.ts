@@ -89,6 +89,29 @@ describe('the values that are open', () => {
     expect(open(request, [{ from: 'Rome', to: 'Tokyo', date: '2022-05-03' }])).toEqual(['Sydney', '18']);
   });
 
+  it('are what an argument may be, also in another form', () => {
+    const choices = ['melting', 'condensation', 'trial_date', 'status'];
+    const openOf = (request: string, input: Json): unknown =>
+      holdingOf(namedValues(request, '', choices), [input], request).open.map(({ choice }) => choice);
+    expect(openOf('Ice that is melting, and steam condensing', { by: 'melting' })).toEqual(['condensation']);
+    expect(openOf('Steam condensing', { by: 'condensation' })).toEqual([]);
+    expect(openOf('The status and scheduled trial date of A1', { by: 'status' })).toContain('trial_date');
+  });
+
+  it('are in a list where another number of the request is the same in another unit', () => {
+    const request = 'Worth of 1000 at 5% for 1, 5 and 10 years';
+    const calls = [{ sum: 1000, rate: 0.05, years: 1 }];
+    const openOf = (...inputs: Json[]) =>
+      holdingOf(namedValues(request, ''), inputs, request).open.map(({ text }) => text);
+    expect(openOf(...calls)).toEqual(['5', '10']);
+    expect(openOf(...calls, { sum: 1000, rate: 0.05, years: 5 })).toEqual(['10']);
+  });
+
+  it('are no sides of equations', () => {
+    expect(open('The roots of 3x + 2 = 0', [{ a: 3, b: 2 }])).toEqual([]);
+    expect(open('The value of f at 2 and at x = 0', [{ x: 2 }])).toEqual(['0']);
+  });
+
   it('keep apart names that differ by a number', () => {
     expect(open('The genes BRCA1 and BRCA2', [{ gene: 'BRCA1' }])).toEqual(['BRCA2']);
   });

@@ -4,7 +4,7 @@
  */
 import type { Json } from '../../../core/generation.ts';
 import { digitsIn, isScaled } from './numbers.ts';
-import { literalPattern, wordsOf } from './words.ts';
+import { placesOf, wordsOf } from './words.ts';
 
 export interface NamedValue {
   readonly text: string;
@@ -16,6 +16,10 @@ export interface NamedValue {
   readonly isBesideLast: boolean;
   /** Other values that stand as this one does: "a Pop song … a Rock song", "radius of 5 … radius of 10". */
   readonly likes: readonly number[];
+  /** The text that it stands for, where it is one of several that an argument may be. */
+  readonly choice?: string | undefined;
+  /** The words before it, where they say what it is: "radius of". */
+  readonly lead?: string | undefined;
 }
 
 /** Digits with their separators: 1,200.50, 22:00, 2022-05-12, 1e-9. Not a part of a word, no exponent, and not "3D". */
@@ -40,6 +44,8 @@ const QUOTE_BEHIND = /^\s['"“‘「《]/;
 const UNIT_BEFORE = /\d\s?$/;
 const BESIDE =
   /^(?:['’]s|\.(?=,))?\s*(?:,|、|,?\s*(?:and|or|&)|和|与|及|或)\s*(?:(?:in|for|from|of|at|to|the|by)\s+)*$/iu;
+/** Of those that an argument may be, one may have a word before it: "status and scheduled trial date". */
+const BESIDE_CHOICE = new RegExp(BESIDE.source.replace(/\$$/, '(?:\\p{L}+\\s+)?$'), 'iu');
 const STATE = /^\p{Lu}{2}$/u;
 const AND_BEHIND = /^\s*(?:,|and\b|or\b|&)/iu;
 
@@ -52,30 +58,33 @@ export function namedValues(request: string, known: string, choices: readonly st
   const isTold = ({ text }: Span): boolean => told.includes(spaced(text));
   const quoted = found(request, QUOTED, false).filter((span) => span.text.length > 1 && !isTold(span));
   const isInQuotes = ({ start, end }: Span): boolean => quoted.some((each) => start >= each.start && end <= each.end);
-  const numbers = found(request, NUMBER, true).filter((span) => !isInQuotes(span));
+  const numbers = found(request, NUMBER, true).filter((span) => !isInQuotes(span) && !isSideOfEquation(span, request));
   const names = [...found(request, PAIRS, false), ...found(request, NAME, false)].filter(
     (span) => !isInQuotes(span) && !isTold(span) && isValue(span, request),
   );
   const chosen = choices
     .filter((choice) => choice.length > 1)
-    .flatMap((choice) => found(request, wholeText(choice), false))
+    .flatMap((choice) => chosenIn(request, choice))
     .filter((span) => !isInQuotes(span));
   const spans = apart([...numbers, ...names, ...quoted, ...chosen]);
   const places = joinedPlaces(spans, request);
   const neighbours = places.map((span) => neighboursOf(span, request));
   return places.map((span, index) => {
     const last = places[index - 1];
+    const areChoices = last?.choice !== undefined && span.choice !== undefined;
     const isBesideLast =
-      last !== undefined && last.isNumber === span.isNumber && BESIDE.test(request.slice(last.end, span.start));
+      last !== undefined &&
+      last.isNumber === span.isNumber &&
+      (areChoices ? BESIDE_CHOICE : BESIDE).test(request.slice(last.end, span.start));
     const likes = places.flatMap((other, at) => {
       const isLike = at !== index && other.isNumber === span.isNumber && areAlike(neighbours[at], neighbours[index]);
       return isLike ? [at] : [];
     });
-    return { ...span, isBesideLast, likes };
+    return { ...span, isBesideLast, likes, lead: leadOf(span, request) };
   });
 }
 
-type Span = Pick<NamedValue, 'text' | 'isNumber' | 'start' | 'end'>;
+type Span = Pick<NamedValue, 'text' | 'isNumber' | 'start' | 'end' | 'choice'>;
 
 function found(request: string, pattern: RegExp, isNumber: boolean): readonly Span[] {
   return [...request.matchAll(pattern)].map((match) => {
@@ -84,13 +93,25 @@ function found(request: string, pattern: RegExp, isNumber: boolean): readonly Sp
   });
 }
 
+/** The 0 of "3x + 2 = 0". */
+function isSideOfEquation({ text, start }: Span, request: string): boolean {
+  return text === '0' && /[\p{N})]\s*=\s*$/u.test(request.slice(0, start));
+}
+
 /** Its words, with a blank around each. */
 function spaced(text: string): string {
   return ` ${wordsOf(text).join(' ')} `;
 }
 
-function wholeText(text: string): RegExp {
-  return new RegExp(`(?<![\\p{L}\\p{N}])${literalPattern(text)}(?![\\p{L}\\p{N}])`, 'giu');
+/** Where a request says one of several texts: also `trial_date` by "trial dates". */
+function chosenIn(request: string, choice: string): readonly Span[] {
+  return placesOf(choice, request).map(({ start, end }) => ({
+    text: request.slice(start, end),
+    isNumber: false,
+    start,
+    end,
+    choice,
+  }));
 }
 
 /** Sorted; of those that overlap the first one. */
@@ -109,6 +130,10 @@ function isValue({ text, start }: Span, request: string): boolean {
   const isInBrackets = before.lastIndexOf('(') > before.lastIndexOf(')');
   const isLabel = QUOTE_BEHIND.test(request.slice(start + text.length));
   return !NO_NAMES.has(text.toLowerCase()) && !UNIT_BEFORE.test(before) && !isInBrackets && !isLabel;
+}
+
+function leadOf({ start }: Span, request: string): string | undefined {
+  return /(\p{L}+\s+\p{L}+)\s+['"“‘]?$/u.exec(request.slice(0, start))?.[1]?.toLowerCase();
 }
 
 interface Neighbours {
@@ -160,13 +185,17 @@ export interface Holding {
 /** How calls with these `inputs` hold `values`. `request` is the text in which they stand. */
 export function holdingOf(values: readonly NamedValue[], inputs: readonly Json[], request: string): Holding {
   const said = saidIn(inputs, values, request);
-  const isHeld = values.map((value) => holds(said, value));
+  const lists = listsOf(values);
+  const isHeld = values.map((value, index) => {
+    // 5 of "for 1, 5 and 10 years" is not in 0.05, which is the 5% before it.
+    const isElsewhere = isInList(lists, index) && values.some((other, at) => at !== index && other.text === value.text);
+    return holds(said, value) && !(isElsewhere && value.isNumber && !isExact(said, value));
+  });
   // What is said twice is held where it was said first.
   const isFirst = values.map(({ text }, index) => values.findIndex((other) => other.text === text) === index);
   const lastHeld = values.findLastIndex((_, index) => isHeld[index] === true && isFirst[index] === true);
   const held = isHeld.filter(Boolean).length;
   if (lastHeld < 0) return { open: [], held };
-  const lists = listsOf(values);
   const open = values.filter((value, index) => {
     const isListed = lists[index]?.some((other) => isHeld[other] === true) === true;
     const isLikeHeld = value.likes.some((other) => isHeld[other] === true);
@@ -238,6 +267,14 @@ function leavesOf(value: Json): readonly string[] {
   return Object.values(value).flatMap(leavesOf);
 }
 
+function isInList(lists: readonly (readonly number[])[], index: number): boolean {
+  return (lists[index]?.length ?? 0) > 1;
+}
+
+function isExact({ numbers }: Said, { text }: NamedValue): boolean {
+  return digitsIn(text).every((number) => numbers.includes(number));
+}
+
 const SHORT_WORD = 2;
 /** Of names that many share. */
 const SHARED_WORDS = new Set(
@@ -250,6 +287,7 @@ function holds({ text, numbers, ownNumbers, codes, hasOtherCodes }: Said, value:
       numbers.includes(number) || ownNumbers.some((each) => isScaled(each, number));
     return digitsIn(value.text).every(isHeld);
   }
+  if (value.choice !== undefined) return [value.choice, value.text].some((said) => text.includes(said.toLowerCase()));
   if (hasOtherCodes || codes.includes(initialsOf(value))) return true;
   const words = wordsOf(value.text);
   const ordinals = words.filter((word) => /^\p{N}/u.test(word));

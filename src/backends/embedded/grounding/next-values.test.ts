@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { compileArgumentsSchema } from '../constraints/index.ts';
+import { goingOn, listedArguments } from './listed-arguments.ts';
 import { holdingOf, namedValues } from './named-values.ts';
-import { goingOn, listedArguments, nextValues } from './next-values.ts';
+import { nextValues } from './next-values.ts';
+import { withSpreadLists } from './spread-lists.ts';
 
 const parameters: JsonSchema = {
   type: 'object',
@@ -15,10 +17,17 @@ const parameters: JsonSchema = {
   },
 };
 
-function nextFor(request: string, inputs: readonly Json[], grounded = parameters, name = 'get_points') {
-  const values = namedValues(request, '');
+function nextFor(
+  request: string,
+  inputs: readonly Json[],
+  grounded = parameters,
+  name = 'get_points',
+  own = parameters,
+  choices: readonly string[] = [],
+) {
+  const values = namedValues(request, '', choices);
   const { open } = holdingOf(values, inputs, request);
-  const listed = listedArguments(name, parameters, grounded);
+  const listed = listedArguments(name, own, grounded);
   return listed ? nextValues({ values, request }, listed, inputs, open) : undefined;
 }
 
@@ -38,6 +47,44 @@ describe('the next of several calls', () => {
   it('may be any where a number is said twice', () => {
     const request = 'A return of 7% over 7 years, then a return of 8% over 9 years';
     expect(nextFor(request, [{ year: 7 }])).toEqual({});
+  });
+
+  it('goes on with all that stands as those values do', () => {
+    const request = 'Two with a mean of 5 and a deviation of 2, and two with a mean of 10 and a deviation of 3';
+    const properties = { mu: { type: 'integer' }, sigma: { type: 'integer' } };
+    const both = { type: 'object', properties };
+    expect(nextFor(request, [{ mu: 5, sigma: 2 }], both, 'draw', both)).toEqual({ mu: [10], sigma: [3] });
+    const other = 'From a start of 5 to an end of 9, and from a start of 7 to an end at 8';
+    expect(nextFor(other, [{ mu: 5, sigma: 9 }], both, 'draw', both)).toEqual({ mu: [7] });
+  });
+
+  it('goes on with the parts of a list that no call has held', () => {
+    const list = { type: 'array', items: { type: 'string', enum: ['Patio', 'Wi-Fi', 'Pool'] } };
+    const own: JsonSchema = { type: 'object', properties: { city: { type: 'string' }, features: list } };
+    const request = 'A café in Rome with a patio and another one in Oslo with wi-fi';
+    const grounded = withSpreadLists(own, { request, values: namedValues(request, '', ['Patio', 'Wi-Fi']) });
+    const next = nextFor(request, [{ city: 'Rome', features: ['Patio'] }], grounded, 'find', own, ['Patio', 'Wi-Fi']);
+    expect(next).toMatchObject({ features: [['Wi-Fi']] });
+    const listed = listedArguments('find', own, grounded);
+    const held = listed && next && goingOn(listed, next);
+    expect(held?.properties).toMatchObject({ features: { anyOf: [{ items: { enum: ['Wi-Fi'] } }] } });
+    expect(() => held && compileArgumentsSchema(held)).not.toThrow();
+  });
+
+  it('goes on with the next item where each call holds one', () => {
+    const own: JsonSchema = {
+      type: 'object',
+      properties: { companies: { type: 'array', items: { type: 'string' } }, over: { type: 'string' } },
+    };
+    const request = 'Prices of Apple, Tesla and Amazon over 1 week, 2 weeks and 3 weeks respectively';
+    const grounded = withSpreadLists(own, { request, values: namedValues(request, '') });
+    const next = nextFor(request, [{ companies: ['Apple'], over: '1 week' }], grounded, 'get_prices', own);
+    expect(next).toMatchObject({ companies: ['Tesla'] });
+    const listed = listedArguments('get_prices', own, grounded);
+    const held = listed && next && goingOn(listed, next);
+    expect(held?.properties).toMatchObject({
+      companies: { items: { pattern: '^(Tesla)' }, minItems: 1, maxItems: 1 },
+    });
   });
 
   it('goes on with another list where there is one argument for both', () => {
@@ -126,7 +173,7 @@ describe('the next of several calls', () => {
 });
 
 it('is held by parameters that are narrowed', () => {
-  const listed = { parameters, numbers: ['year'], texts: ['team'], isDeed: false };
+  const listed = { parameters, numbers: ['year'], texts: ['team'], lists: [], isDeed: false };
   const held = goingOn(listed, { team: ['A.C. Milan'], year: [2016] });
   expect(held.properties).toMatchObject({
     team: { type: 'string', pattern: '^(A\\.C\\. Milan)' },

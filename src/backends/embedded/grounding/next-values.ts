@@ -5,75 +5,18 @@
  *     president in 1980 and 2016       {year: 1980}              → year is 2016
  *     Ann and Bo in Rome and Oslo      {name: "Ann", in: "Rome"} → any of them, until each was with each
  *                   … respectively                               → name is "Bo" and in is "Oslo"
+ *     methods A and B of X and Y       {A, X}, {B, X}, {A, Y}         → B and Y
  *     from A to B, to C and back       {A to B}, {B to C}        → from is C and to is A
  */
-import type { Json, JsonSchema } from '../../../core/generation.ts';
+import type { Json } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding, ListedArguments } from '../engine-protocol.ts';
-import { isPlainNumber, isPlainText } from './described-values.ts';
+import { leftOfGrid } from './grids.ts';
+import { argumentOf, ifInForm, isSameSet, type NextValues, type Value } from './listed-arguments.ts';
 import { EACH_ITS_OWN, listsOf, type NamedValue } from './named-values.ts';
 import { digitsIn } from './numbers.ts';
-import { literalPattern, wordsOf } from './words.ts';
-
-/** What an argument may be in the next call. */
-export type NextValues = { readonly [argument: string]: readonly (number | string)[] };
-
-/** The arguments that may be any number or text, and `grounded` parameters that can be narrowed by them; undefined where there are none. */
-export function listedArguments(
-  name: string,
-  parameters: JsonSchema,
-  grounded: JsonSchema,
-): ListedArguments | undefined {
-  const { properties } = parameters;
-  if (!isJsonObject(properties) || !isJsonObject(grounded.properties)) return undefined;
-  const held = grounded.properties;
-  const namesOf = (isWanted: (schema: JsonSchema, held: JsonSchema) => boolean): readonly string[] =>
-    Object.entries(properties).flatMap(([name, schema]) => {
-      const narrowed = held[name];
-      return isJsonObject(schema) && isJsonObject(narrowed) && isWanted(schema, narrowed) ? [name] : [];
-    });
-  const numbers = namesOf(isPlainNumber);
-  const texts = namesOf((schema, narrowed) => isPlainText(schema) && !('enum' in narrowed));
-  return numbers.length + texts.length > 0 ? { parameters: grounded, numbers, texts, isDeed: isDeed(name) } : undefined;
-}
-
-const DEEDS = new Set(
-  (
-    'add apply assign book buy call cancel close create delete deploy edit email execute insert invite issue kill launch make message modify move notify open order pay play ' +
-    'post print publish purchase record register remind remove rename replace reserve restart run save schedule send set share sell start stop submit text transfer turn update upload write'
-  ).split(' '),
-);
-
-function isDeed(name: string): boolean {
-  return wordsOf(name).some((word) => DEEDS.has(word));
-}
-
-/** The parameters of a call that goes on with `next`. */
-export function goingOn({ parameters }: ListedArguments, next: NextValues): JsonSchema {
-  const narrowed = Object.entries(next).map(([name, values]): readonly [string, Json] => {
-    const { pattern, ...schema } = argumentOf(parameters, name);
-    const texts = values.filter((value) => typeof value === 'string');
-    if (texts.length === 0) return [name, { type: schema.type ?? 'number', enum: values }];
-    // Names may go on ("Maroon" with its 5), but not where the form is known.
-    if (pattern !== undefined) return [name, { ...schema, enum: texts }];
-    return [name, { ...schema, pattern: `^(${texts.map(literalPattern).join('|')})` }];
-  });
-  return { ...parameters, properties: { ...(parameters.properties as JsonSchema), ...Object.fromEntries(narrowed) } };
-}
-
-function argumentOf({ properties }: JsonSchema, name: string): JsonSchema {
-  const schema = isJsonObject(properties) ? properties[name] : undefined;
-  return isJsonObject(schema) ? schema : {};
-}
-
-/** None of them, where one is not in the form that its argument has. */
-function ifInForm(next: NextValues, { parameters }: ListedArguments): NextValues {
-  const isInForm = Object.entries(next).every(([name, values]) => {
-    const { pattern } = argumentOf(parameters, name);
-    return typeof pattern !== 'string' || values.every((value) => new RegExp(pattern, 'u').test(String(value)));
-  });
-  return isInForm ? next : {};
-}
+import { itemsOf, partsOf } from './spread-lists.ts';
+import { wordsOf } from './words.ts';
 
 /**
  * What the next call goes on with, behind calls with these `inputs` that left these values `open`: the next values of a list, or,
@@ -88,8 +31,10 @@ export function nextValues(
   const input = inputs.at(-1);
   const next =
     open.length === 0
-      ? (wayBack(request, listed, inputs) ?? nextCombination(values, request, listed, inputs))
-      : leftOfLists(values, request, listed, { input, open });
+      ? (wayBack(request, listed, inputs) ??
+        leftOfGrid(listed, inputs) ??
+        nextCombination(values, request, listed, inputs))
+      : { ...leftOfLists(values, request, listed, { input, open }), ...leftOfParts(listed, inputs) };
   return ifInForm(next, listed);
 }
 
@@ -104,22 +49,30 @@ interface CallSoFar {
 function leftOfLists(
   values: readonly NamedValue[],
   request: string,
-  { numbers, texts }: ListedArguments,
+  { parameters, numbers, texts, lists: spread }: ListedArguments,
   { input, open }: CallSoFar,
 ): NextValues {
   if (!isJsonObject(input)) return {};
   const lists = listsOf(values);
-  const going = Object.entries(input).flatMap(([argument, held]) => {
-    if (!(typeof held === 'number' ? numbers : texts).includes(argument)) return [];
+  const going = Object.entries(input).flatMap(([argument, value]) => {
+    const isList = spread.includes(argument) && partsOf(argumentOf(parameters, argument)) === undefined;
+    const held = isList && Array.isArray(value) ? value[0] : value;
+    if (held === undefined || !(isList || (typeof held === 'number' ? numbers : texts).includes(argument))) return [];
     const at = values.findIndex((value) => isSaid(held, value, request));
     // A number that is said twice, as 7% and 7 years, may be either.
     const isEither = typeof held === 'number' && values.filter((value) => isSaid(held, value, request)).length > 1;
     if (at < 0 || isEither) return [];
     const others = [...(lists[at] ?? []), ...(values[at]?.likes ?? [])];
     const left = values.filter((value, index) => index > at && others.includes(index) && open.includes(value));
-    return left.length > 0 ? [{ argument, left: left.map((value) => asLike(held, value)) }] : [];
+    return left.length > 0
+      ? [{ argument, left: left.map((value) => asLike(held, value)), value: values[at], next: left[0] }]
+      : [];
   });
-  const isZipped = EACH_ITS_OWN.test(request);
+  // "A mean of 5 and a deviation of 2 … a mean of 10 and a deviation of 3": what stands alike goes on together.
+  const isAlike =
+    going.every(({ value, next }) => value?.lead !== undefined && value.lead === next?.lead) &&
+    new Set(going.map(({ next }) => next)).size === going.length;
+  const isZipped = EACH_ITS_OWN.test(request) || isAlike;
   if (going.length > 1 && !isZipped) return {};
   if (going.length > 0)
     return Object.fromEntries(going.map(({ argument, left }) => [argument, isZipped ? left.slice(0, 1) : left]));
@@ -131,6 +84,17 @@ function leftOfLists(
     others.length === 0 &&
     values.some((value) => isSaid(input[only], value, request) && isListed(value));
   return isInIt && numbersLeft.length > 0 ? { [only]: numbersLeft.map((value) => asLike(0, value)) } : {};
+}
+
+/** Lists go on with the parts that no call has held. */
+function leftOfParts({ parameters, lists }: ListedArguments, inputs: readonly Json[]): NextValues {
+  const left = lists.flatMap((name): (readonly [string, readonly Value[]])[] => {
+    const parts = partsOf(argumentOf(parameters, name))?.map(itemsOf) ?? [];
+    const held = inputs.flatMap((input) => (isJsonObject(input) && Array.isArray(input[name]) ? [input[name]] : []));
+    const open = parts.filter((part) => !held.some((each) => isSameSet(each, part)));
+    return open.length > 0 && open.length < parts.length ? [[name, open]] : [];
+  });
+  return Object.fromEntries(left);
 }
 
 const AND_BACK = /\b(?:back|returns?|returning|round trip)\b/i;

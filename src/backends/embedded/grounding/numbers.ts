@@ -2,6 +2,7 @@
  * The numbers of a text, in digits and in words, English and Chinese, and what a model makes of them: 2% is 0.02, two hours
  * are 120 minutes.
  */
+import { isSameWord } from './words.ts';
 
 const DIGITS = /\d+(?:,\d{3}(?!\d))*(?:\.\d+)?(?:e[-+]?\d+)?/giu;
 const IN_WORDS: ReadonlyMap<string, number> = new Map(
@@ -72,6 +73,21 @@ const IN_WORDS: ReadonlyMap<string, number> = new Map(
     century: 100,
   }),
 );
+const COUNTS = 'zero one two three four five six seven eight nine ten eleven twelve'.split(' ');
+const COUNTED = new RegExp(
+  `(?<![\\p{L}\\p{N}.,])(\\d+|${COUNTS.slice(1).join('|')})(?=[ -](?:(?!(?:and|at|by|for|from|in|of|on|or|per|to|with) )(\\p{L}[\\p{L}-]*) )?(\\p{L}+))`,
+  'giu',
+);
+
+/** How many of them a text tells of: 2 dice of "two dice" and of "2 fair dice". */
+export function countsOf(noun: string, text: string): readonly number[] {
+  const counts = [...text.matchAll(COUNTED)].flatMap(([, count = '', ...words]) => {
+    const isCounted = words.some((word) => word !== undefined && isSameWord(word.toLowerCase(), noun.toLowerCase()));
+    return isCounted ? [/^\d/.test(count) ? Number(count) : COUNTS.indexOf(count.toLowerCase())] : [];
+  });
+  return [...new Set(counts)];
+}
+
 const SCALES = [1, 60, 100, 1e3, 3_600, 1e6, 1e9];
 
 export interface Numbers {

@@ -54,6 +54,22 @@ describe('places that are listed', () => {
     expect(symbolFor('The prices of Apple and Google', several)).toEqual(several);
   });
 
+  it('are told apart where they are any other name, too', () => {
+    const artistFor = (request: string, artist: object = text, isParallel = true): unknown => {
+      const held = heldFor(request, { type: 'object', properties: { artist } } as never, isParallel);
+      return (held.properties as unknown as { artist: { not?: { pattern: string } } }).artist.not?.pattern;
+    };
+    const pattern = new RegExp(artistFor('Songs of Blur and Oasis') as string);
+    for (const list of ['Blur, Oasis', 'Blur and Oasis', 'Blur & Oasis']) expect(list).toMatch(pattern);
+    for (const one of ['Blur', 'Oasis', 'Blurred, Oasis']) expect(one).not.toMatch(pattern);
+    expect(artistFor('Songs of Blur')).toBeUndefined();
+    expect(artistFor('Songs of Blur and Oasis', text, false)).toBeUndefined();
+    expect(artistFor('Songs of Blur and Oasis', { ...text, description: 'One or several' })).toBeUndefined();
+    const properties = { message: text, artists: text } as const;
+    const held = heldFor('Songs of Blur and Oasis', { type: 'object', properties } as never);
+    expect(held.properties).toEqual(properties);
+  });
+
   it('are none where one name tells of the other, or both are one', () => {
     expect(heldFor('Christianity in Cairo, Egypt')).toEqual(parameters);
     expect(heldFor('Christianity in Trinidad and Tobago')).toEqual(parameters);

@@ -1,6 +1,6 @@
 /**
  * Places as the request names them. Where several calls may be made, each place of a list is one of its own: "in Egypt and
- * Turkey" is no region, though small weights copy both into one call; nor is "AAPL,MSFT" a symbol. And where a place is
+ * Turkey" is no region, though small weights copy both into one call; nor is "AAPL,MSFT" a symbol, nor "Queen, Abba" an artist. And where a place is
  * to be told with what it lies in, and the request tells that, it is that: "Los Angeles, CA" is not in LA.
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
@@ -18,6 +18,12 @@ const PLACES = new Set(
 /** Arguments that hold one code. */
 const CODES = new Set(['code', 'currency', 'symbol', 'ticker']);
 const BETWEEN_CODES = '[ ,;/]';
+/** Arguments that hold whatever is said, by the last word of their names. */
+const TEXTS = new Set(
+  'body caption command comment content description expression formula input instruction message note prompt query question reason search subject summary text title topic'.split(
+    ' ',
+  ),
+);
 const OF_SEVERAL = /\b(?:comma|list|multiple|pair|several)/i;
 
 /** `parameters` whose places are those that the request names as `values`. */
@@ -37,22 +43,35 @@ export function withPlaces(
   const wholes = names.map(({ start, end }) => request.slice(start, end));
   if (names.length === 0 || !isJsonObject(properties)) return parameters;
   const hold = (name: string, schema: Json): Json => {
+    if (!isJsonObject(schema)) return schema;
     if (pairs.length > 0 && isCode(name, schema)) return { ...schema, not: { pattern: BETWEEN_CODES } };
-    return isPlace(name, schema) ? asNamed(schema, pairs, wholes) : schema;
+    if (isPlace(name, schema)) return asNamed(schema, pairs, wholes);
+    return pairs.length > 0 && isOneName(name, schema) ? { ...schema, not: { pattern: inList(pairs) } } : schema;
   };
   const held = Object.entries(properties).map(([name, schema]) => [name, hold(name, schema)] as const);
   return { ...parameters, properties: Object.fromEntries(held) };
 }
 
-function isPlace(name: string, schema: Json): schema is JsonSchema {
-  if (!isJsonObject(schema) || !PLACES.has(wordsOf(name).at(-1) ?? '')) return false;
+function isPlace(name: string, schema: JsonSchema): boolean {
+  if (!PLACES.has(wordsOf(name).at(-1) ?? '')) return false;
   const { pattern, ...rest } = schema;
   return isPlainText(pattern === PLACE_PATTERN ? rest : schema);
 }
 
-function isCode(name: string, schema: Json): schema is JsonSchema {
-  if (!isJsonObject(schema) || !CODES.has(wordsOf(name).at(-1) ?? '')) return false;
+function isCode(name: string, schema: JsonSchema): boolean {
+  if (!CODES.has(wordsOf(name).at(-1) ?? '')) return false;
   return isPlainText(schema) && !OF_SEVERAL.test(descriptionOf(schema));
+}
+
+/** By its own name, it holds the name of one thing. */
+function isOneName(name: string, schema: JsonSchema): boolean {
+  const last = wordsOf(name).at(-1) ?? '';
+  if (TEXTS.has(last) || /(?<!s)s$/.test(last)) return false;
+  return isPlainText(schema) && !OF_SEVERAL.test(descriptionOf(schema));
+}
+
+function inList(pairs: readonly (readonly [string, string])[]): string {
+  return pairs.map(([one]) => `^${literalPattern(one)}( ?[,&/;]|,? and )`).join('|');
 }
 
 function asNamed(

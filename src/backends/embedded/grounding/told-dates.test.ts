@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { saysDate, takesDate } from './told-dates.ts';
+import { compileArgumentsSchema } from '../constraints/index.ts';
+import { saysDate, takesDate, withoutUntoldDates } from './told-dates.ts';
 
 const takes = (name: string, schema: object): boolean => takesDate({ properties: { [name]: { ...schema } } });
 
@@ -28,5 +29,29 @@ describe('a date', () => {
     expect(takes('from_currency', { type: 'string', description: 'To convert from' })).toBe(false);
     expect(takes('anything', {})).toBe(false);
     expect(takesDate({ type: 'object' })).toBe(false);
+  });
+});
+
+describe('a date that nobody told', () => {
+  const date = { type: 'string', description: 'The day of the concert' };
+  const heldFor = (request: string, schema: object = date, conversation = request): unknown => {
+    const held = withoutUntoldDates({ type: 'object', properties: { date: { ...schema } } }, request, conversation);
+    expect(() => compileArgumentsSchema(held)).not.toThrow();
+    return (held.properties as unknown as { date: unknown }).date;
+  };
+
+  it.each(['Concerts next Friday', 'Concerts tomorrow', '下周的音乐会'])('is not made up: %s', (request) => {
+    expect(heldFor(request)).toEqual({ ...date, not: { pattern: '[0-9]' } });
+  });
+
+  it('is told in the conversation, or by the form of the date', () => {
+    expect(heldFor('Concerts next Friday', date, 'Today is 2026-05-01.\nConcerts next Friday')).toEqual(date);
+    expect(heldFor('Concerts in Rome')).toEqual(date);
+    expect(heldFor('Concerts next Friday, May 5')).toEqual(date);
+    for (const description of ['In the format of ISO 8601', 'e.g. 2024-01-01', 'YYYY/MM'])
+      expect(heldFor('Concerts tomorrow', { ...date, description })).toEqual({ ...date, description });
+    const place = { type: 'string', description: 'Where' };
+    const held = withoutUntoldDates({ properties: { place } }, 'Concerts tomorrow', '');
+    expect(held.properties).toEqual({ place });
   });
 });

@@ -1,9 +1,12 @@
 /**
  * Whether a function can be told the date that a request says. One that cannot ("the latest rate", for "the rate on January
  * 1, 2022") is hardly meant where another one can.
+ *
+ * And dates that nobody told: of "next Friday" small weights make 2023-04-15.
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
+import { isPlainText } from './described-values.ts';
 import { descriptionOf } from './descriptions.ts';
 import { wordsOf } from './words.ts';
 
@@ -36,4 +39,29 @@ function mayHoldDate(name: string, schema: Json): boolean {
   if (schema.type === 'boolean') return false;
   const isFormat = typeof schema.format === 'string' && schema.format.startsWith('date');
   return isNamedSo || isFormat || OF_TIME_TOLD.test(descriptionOf(schema));
+}
+
+/** By today's date, which is nowhere told. */
+const RELATIVE =
+  /\b(?:today|to?night|tomorrow|yesterday|weekend|(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:coming|last|next|this|upcoming) (?:week|month|year|spring|summer|autumn|fall|winter))\b|[今明昨][天日晚]|[下上这本]个?[周月]|星期|周[一二三四五六日末]/iu;
+const YEAR = /(?<!\d)(?:19|20)\d{2}(?!\d)/;
+const OF_FORM = /\p{N}|\bformat|[YMD]{2}|iso/iu;
+
+/** By name; a time of the day may follow from "noon". */
+const DATES = new Set(['date', 'dates', 'day', 'month', 'week', 'year']);
+
+/**
+ * `parameters` whose dates have no digits, where a request says one by today's, without any, and no year is in the
+ * conversation. Kept from a year alone, weights would write "202 2-15".
+ */
+export function withoutUntoldDates(parameters: JsonSchema, request: string, conversation: string): JsonSchema {
+  const { properties } = parameters;
+  const isUntold = RELATIVE.test(request) && !/\p{N}/u.test(request) && !YEAR.test(conversation);
+  if (!isJsonObject(properties) || !isUntold) return parameters;
+  const held = Object.entries(properties).map(([name, schema]): readonly [string, Json] => {
+    const isDate = isJsonObject(schema) && isPlainText(schema) && DATES.has(wordsOf(name).at(-1) ?? '');
+    if (!isDate || OF_FORM.test(descriptionOf(schema))) return [name, schema];
+    return [name, { ...schema, not: { pattern: '[0-9]' } }];
+  });
+  return { ...parameters, properties: Object.fromEntries(held) };
 }
