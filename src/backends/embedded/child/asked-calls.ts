@@ -7,6 +7,7 @@
 import type { Json } from '../../../core/generation.ts';
 import { argumentsGrammarIfHeld } from '../constraints/index.ts';
 import type { CallableFunction, CallPlan } from '../engine-protocol.ts';
+import { leftOfGrid } from '../grounding/grids.ts';
 import { goingOn, type NextValues } from '../grounding/listed-arguments.ts';
 import { endsWithValues, holdingOf } from '../grounding/named-values.ts';
 import { nextValues } from '../grounding/next-values.ts';
@@ -23,8 +24,9 @@ type Reason = 'open-value' | 'combination' | 'count';
 
 export class AskedCalls {
   readonly #plan: Pick<CallPlan, 'functions' | 'grounding'>;
-  /** Arguments of the calls so far. */
+  /** Arguments of the calls so far, and of those of each function. */
   readonly #inputs: Json[] = [];
+  readonly #inputsOf = new Map<string, Json[]>();
   #lastName: string | undefined;
   /** So many values of the request are in these. */
   #held = 0;
@@ -55,6 +57,8 @@ export class AskedCalls {
     const { grounding } = this.#plan;
     if (grounding === undefined) return true;
     this.#inputs.push(input);
+    const inputs = [...(this.#inputsOf.get(name) ?? []), input];
+    this.#inputsOf.set(name, inputs);
     const { open, held } = holdingOf(grounding.values, this.#inputs, grounding.request);
     const isMet = this.#isMet(name, held, times);
     const madeFor = this.#reason;
@@ -62,8 +66,9 @@ export class AskedCalls {
     this.#held = held;
     this.#lastName = name;
     const listed = this.#plan.functions.find((each) => each.name === name)?.listed;
-    this.#next = listed ? nextValues(grounding, listed, this.#inputs, open) : {};
-    if (open.length > 0) this.#reason = 'open-value';
+    const left = listed && leftOfGrid(listed, inputs);
+    this.#next = left ?? (listed ? nextValues(grounding, listed, this.#inputs, open) : {});
+    if (left === undefined && open.length > 0) this.#reason = 'open-value';
     else if (!isEmpty(this.#next)) this.#reason = 'combination';
     else this.#reason = this.#inputs.length < countedThings(grounding.request) ? 'count' : undefined;
     this.#isOver = this.#isSpree() || (this.#reason === undefined && this.#endsBehind(madeFor));

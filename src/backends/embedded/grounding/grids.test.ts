@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import type { Json } from '../../../core/generation.ts';
+import { compileArgumentsSchema } from '../constraints/index.ts';
 import { leftOfGrid } from './grids.ts';
-import { listedArguments } from './listed-arguments.ts';
+import { goingOn, listedArguments } from './listed-arguments.ts';
 
 const properties = {
   of: { type: 'string' },
@@ -15,11 +16,26 @@ const call = (of: string, by: string, from = 0): Json => ({ of, from, by });
 
 it('asks the second thing both ways, as the first', () => {
   expect(leftOf(call('x', 'simpson'), call('x', 'trapezoid'), call('y', 'simpson', 2))).toEqual({
-    of: ['y'],
-    from: [2],
-    by: ['trapezoid'],
+    of: { is: 'y' },
+    from: { is: 2 },
+    by: { is: 'trapezoid' },
   });
-  expect(leftOf(call('x', 'simpson'), call('y', 'simpson'), call('y', 'trapezoid'))).toMatchObject({ of: ['x'] });
+  expect(leftOf(call('x', 'simpson'), call('y', 'simpson'), call('y', 'trapezoid'))).toMatchObject({ of: { is: 'x' } });
+});
+
+it('holds whatever the other arguments are', () => {
+  const own = { of: { type: 'array' }, deep: { type: 'boolean' }, by: properties.by };
+  const listed = listedArguments('sort', { properties: own }, { type: 'object', properties: own, required: ['of'] });
+  const next =
+    listed &&
+    leftOfGrid(listed, [
+      { of: [2, 1], deep: true, by: 'simpson' },
+      { of: [2, 1], deep: true, by: 'trapezoid' },
+      { of: [4, 3], deep: false, by: 'simpson' },
+    ]);
+  const held = listed && next && goingOn(listed, next);
+  expect(held?.properties).toMatchObject({ of: { const: [4, 3] }, deep: { const: false }, by: { const: 'trapezoid' } });
+  expect(() => held && compileArgumentsSchema(held)).not.toThrow();
 });
 
 it('is whole, or none', () => {

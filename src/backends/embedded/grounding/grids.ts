@@ -1,36 +1,34 @@
 /**
- * Calls of a grid: where one thing is asked both ways, each of them is. Small weights stop before the last one.
+ * Calls of a grid: where one thing is asked both ways, each of them is. Small weights stop before the last one, or go on with
+ * the next thing.
  *
- *     f(x, by: "simpson"), f(x, by: "trapezoid"), g(y, by: "simpson")       → y by "trapezoid"
+ *     f(x, by: "simpson"), f(x, by: "trapezoid"), f(y, by: "simpson")       → f(y, by: "trapezoid")
  */
-import type { Json } from '../../../core/generation.ts';
+import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import type { ListedArguments } from '../engine-protocol.ts';
 import { choicesOf } from './asked-arguments.ts';
 import { argumentOf, type NextValues } from './listed-arguments.ts';
 
 /** The first call that is missing of a grid over an argument that is one of a few texts; undefined where none is. */
-export function leftOfGrid(listed: ListedArguments, inputs: readonly Json[]): NextValues | undefined {
+export function leftOfGrid({ parameters, isDeed }: ListedArguments, inputs: readonly Json[]): NextValues | undefined {
+  if (isDeed) return undefined;
   const calls = inputs.filter(isJsonObject);
-  const names = Object.keys(calls.at(-1) ?? {}).filter(
-    (name) => choicesOf(argumentOf(listed.parameters, name)).length > 0,
-  );
-  for (const name of names) {
-    const all = new Set(calls.map((call) => call[name]));
-    const rows = Map.groupBy(calls, (call) => JSON.stringify({ ...call, [name]: null }));
-    const held = [...rows.values()].map((row) => ({ rest: row[0], values: new Set(row.map((call) => call[name])) }));
-    const isGrid = all.size > 1 && held.some(({ values }) => values.size === all.size);
-    const lacking = held.find(({ values }) => values.size < all.size);
-    if (!isGrid || lacking?.rest === undefined) continue;
-    const missing = [...all].find((value) => !lacking.values.has(value));
-    if (typeof missing !== 'string') continue;
-    const rest = Object.entries(lacking.rest).filter(
-      ([other]) => listed.numbers.includes(other) || listed.texts.includes(other),
-    );
-    return {
-      ...Object.fromEntries(rest.map(([other, value]) => [other, [value as number | string]])),
-      [name]: [missing],
-    };
+  for (const name of Object.keys(calls.at(-1) ?? {})) {
+    if (choicesOf(argumentOf(parameters, name)).length === 0) continue;
+    const left = leftOver(name, calls);
+    if (left !== undefined) return Object.fromEntries(Object.entries(left).map(([each, is]) => [each, { is }]));
   }
   return undefined;
+}
+
+/** The first call that is missing of those with all values of an argument. */
+function leftOver(name: string, calls: readonly JsonSchema[]): JsonSchema | undefined {
+  const all = new Set(calls.map((call) => call[name]));
+  const rows = [...Map.groupBy(calls, (call) => JSON.stringify({ ...call, [name]: null })).values()];
+  const isWhole = (row: readonly JsonSchema[]): boolean => new Set(row.map((call) => call[name])).size === all.size;
+  const lacking = rows.find((row) => !isWhole(row));
+  if (all.size < 2 || lacking?.[0] === undefined || !rows.some(isWhole)) return undefined;
+  const missing = [...all].find((value) => !lacking.some((call) => call[name] === value));
+  return missing === undefined ? undefined : { ...lacking[0], [name]: missing };
 }

@@ -11,10 +11,13 @@ import { literalPattern, wordsOf } from './words.ts';
 
 export type Value = number | string | readonly string[];
 
-/** What an argument may be in the next call. A list may be any of these parts. */
-export type NextValues = { readonly [argument: string]: readonly Value[] };
+/** What an argument may be in the next call: one of these, which a text may go on from and a list holds in any order; or just this. */
+export type NextValues = { readonly [argument: string]: readonly Value[] | { readonly is: Json } };
 
-/** The arguments that may be any number, text or part of a list, and `grounded` parameters that can be narrowed by them; undefined where there are none. */
+/**
+ * The arguments that may be any number, text or part of a list, and `grounded` parameters that can be
+ * narrowed by them; undefined where none are declared.
+ */
 export function listedArguments(
   name: string,
   parameters: JsonSchema,
@@ -31,9 +34,7 @@ export function listedArguments(
   const numbers = namesOf(isPlainNumber);
   const texts = namesOf((schema, narrowed) => isPlainText(schema) && !('enum' in narrowed));
   const lists = namesOf((schema, narrowed) => isPlainList(schema) && isSpread(narrowed));
-  return numbers.length + texts.length + lists.length > 0
-    ? { parameters: grounded, numbers, texts, lists, isDeed: isDeed(name) }
-    : undefined;
+  return { parameters: grounded, numbers, texts, lists, isDeed: isDeed(name) };
 }
 
 const DEEDS = new Set(
@@ -50,6 +51,7 @@ function isDeed(name: string): boolean {
 /** The parameters of a call that goes on with `next`. */
 export function goingOn({ parameters, lists }: ListedArguments, next: NextValues): JsonSchema {
   const narrowed = Object.entries(next).map(([name, values]): readonly [string, Json] => {
+    if ('is' in values) return [name, { const: values.is }];
     const schema = argumentOf(parameters, name);
     if (!lists.includes(name)) return [name, oneOf(schema, values)];
     const parts = partsOf(schema);
@@ -63,7 +65,6 @@ export function goingOn({ parameters, lists }: ListedArguments, next: NextValues
 function oneOf({ pattern, ...schema }: JsonSchema, values: readonly Value[]): JsonSchema {
   const texts = values.filter((value) => typeof value === 'string');
   if (texts.length === 0) return { type: schema.type ?? 'number', enum: values };
-  if ('enum' in schema) return { ...schema, enum: texts };
   // Names may go on ("Maroon" with its 5), but not where the form is known.
   if (pattern !== undefined) return { ...schema, enum: texts };
   return { ...schema, pattern: `^(${texts.map(literalPattern).join('|')})` };
@@ -86,6 +87,7 @@ export function argumentOf({ properties }: JsonSchema, name: string): JsonSchema
 export function ifInForm(next: NextValues, { parameters }: ListedArguments): NextValues {
   const isInForm = Object.entries(next).every(([name, values]) => {
     const { pattern } = argumentOf(parameters, name);
+    if ('is' in values) return true;
     return typeof pattern !== 'string' || values.every((value) => new RegExp(pattern, 'u').test(String(value)));
   });
   return isInForm ? next : {};

@@ -46,6 +46,8 @@ const BESIDE =
   /^(?:['’]s|\.(?=,))?\s*(?:,|、|,?\s*(?:and|or|&)|和|与|及|或)\s*(?:(?:in|for|from|of|at|to|the|by)\s+)*$/iu;
 /** Of those that an argument may be, one may have a word before it: "status and scheduled trial date". */
 const BESIDE_CHOICE = new RegExp(BESIDE.source.replace(/\$$/, '(?:\\p{L}+\\s+)?$'), 'iu');
+/** Names of species go on in lower case. */
+const BESIDE_NAME = new RegExp(BESIDE.source.replace(/^\^/, '^(?:\\s\\p{Ll}+(?=\\s(?:and|or)\\s))?'), 'u');
 const STATE = /^\p{Lu}{2}$/u;
 const AND_BEHIND = /^\s*(?:,|and\b|or\b|&)/iu;
 
@@ -69,18 +71,21 @@ export function namedValues(request: string, known: string, choices: readonly st
   const spans = apart([...numbers, ...names, ...quoted, ...chosen]);
   const places = joinedPlaces(spans, request);
   const neighbours = places.map((span) => neighboursOf(span, request));
+  const leads = places.map((span) => leadOf(span, request));
   return places.map((span, index) => {
     const last = places[index - 1];
     const areChoices = last?.choice !== undefined && span.choice !== undefined;
     const isBesideLast =
       last !== undefined &&
       last.isNumber === span.isNumber &&
-      (areChoices ? BESIDE_CHOICE : BESIDE).test(request.slice(last.end, span.start));
+      (areChoices ? BESIDE_CHOICE : span.isNumber ? BESIDE : BESIDE_NAME).test(request.slice(last.end, span.start));
     const likes = places.flatMap((other, at) => {
-      const isLike = at !== index && other.isNumber === span.isNumber && areAlike(neighbours[at], neighbours[index]);
+      const areTuples = leads[at]?.startsWith('(') === true && leads[at] === leads[index];
+      const isLike =
+        at !== index && other.isNumber === span.isNumber && (areTuples || areAlike(neighbours[at], neighbours[index]));
       return isLike ? [at] : [];
     });
-    return { ...span, isBesideLast, likes, lead: leadOf(span, request) };
+    return { ...span, isBesideLast, likes, lead: leads[index] };
   });
 }
 
@@ -132,8 +137,19 @@ function isValue({ text, start }: Span, request: string): boolean {
   return !NO_NAMES.has(text.toLowerCase()) && !UNIT_BEFORE.test(before) && !isInBrackets && !isLabel;
 }
 
-function leadOf({ start }: Span, request: string): string | undefined {
-  return /(\p{L}+\s+\p{L}+)\s+['"“‘]?$/u.exec(request.slice(0, start))?.[1]?.toLowerCase();
+function leadOf({ start, isNumber }: Span, request: string): string | undefined {
+  const place = isNumber ? placeInTuple(start, request) : undefined;
+  return place ?? /(\p{L}+\s+\p{L}+)\s+['"“‘]?$/u.exec(request.slice(0, start))?.[1]?.toLowerCase();
+}
+
+const TUPLE = /\(-?\d+(?:\.\d+)?(?:, ?-?\d+(?:\.\d+)?)+\)/g;
+
+/** The second of three: what stands there in another tuple is of the same kind. */
+function placeInTuple(start: number, request: string): string | undefined {
+  const tuple = [...request.matchAll(TUPLE)].find((each) => start > each.index && start < each.index + each[0].length);
+  if (tuple === undefined) return undefined;
+  const before = request.slice(tuple.index, start);
+  return `(${before.split(',').length}/${tuple[0].split(',').length}${before.endsWith('-') ? '-' : ''}`;
 }
 
 interface Neighbours {

@@ -5,16 +5,16 @@
  *     president in 1980 and 2016       {year: 1980}              → year is 2016
  *     Ann and Bo in Rome and Oslo      {name: "Ann", in: "Rome"} → any of them, until each was with each
  *                   … respectively                               → name is "Bo" and in is "Oslo"
- *     methods A and B of X and Y       {A, X}, {B, X}, {A, Y}         → B and Y
+ *     unscaled, and again but scaled   {scaled: false}               → scaled is true
  *     from A to B, to C and back       {A to B}, {B to C}        → from is C and to is A
  */
 import type { Json } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding, ListedArguments } from '../engine-protocol.ts';
-import { leftOfGrid } from './grids.ts';
 import { argumentOf, ifInForm, isSameSet, type NextValues, type Value } from './listed-arguments.ts';
 import { EACH_ITS_OWN, listsOf, type NamedValue } from './named-values.ts';
 import { digitsIn } from './numbers.ts';
+import { otherWay } from './other-way.ts';
 import { itemsOf, partsOf } from './spread-lists.ts';
 import { wordsOf } from './words.ts';
 
@@ -28,19 +28,18 @@ export function nextValues(
   inputs: readonly Json[],
   open: readonly NamedValue[],
 ): NextValues {
-  const input = inputs.at(-1);
   const next =
     open.length === 0
       ? (wayBack(request, listed, inputs) ??
-        leftOfGrid(listed, inputs) ??
+        otherWay(inputs, request) ??
         nextCombination(values, request, listed, inputs))
-      : { ...leftOfLists(values, request, listed, { input, open }), ...leftOfParts(listed, inputs) };
+      : { ...leftOfLists(values, request, listed, { inputs, open }), ...leftOfParts(listed, inputs) };
   return ifInForm(next, listed);
 }
 
-interface CallSoFar {
-  /** The arguments of the last call. */
-  readonly input: Json | undefined;
+interface CallsSoFar {
+  /** Their arguments. */
+  readonly inputs: readonly Json[];
   /** The values of the request that no call holds, in its order. */
   readonly open: readonly NamedValue[];
 }
@@ -50,8 +49,9 @@ function leftOfLists(
   values: readonly NamedValue[],
   request: string,
   { parameters, numbers, texts, lists: spread }: ListedArguments,
-  { input, open }: CallSoFar,
+  { inputs, open }: CallsSoFar,
 ): NextValues {
+  const input = inputs.at(-1);
   if (!isJsonObject(input)) return {};
   const lists = listsOf(values);
   const going = Object.entries(input).flatMap(([argument, value]) => {
@@ -63,7 +63,10 @@ function leftOfLists(
     const isEither = typeof held === 'number' && values.filter((value) => isSaid(held, value, request)).length > 1;
     if (at < 0 || isEither) return [];
     const others = [...(lists[at] ?? []), ...(values[at]?.likes ?? [])];
-    const left = values.filter((value, index) => index > at && others.includes(index) && open.includes(value));
+    const first = inputs.map((each) => placeOf(each, argument, values, request)).filter((place) => place >= 0);
+    // What lies behind the first that was called for; of points any.
+    const from = values[at]?.lead?.startsWith('(') === true ? -1 : Math.min(at, ...first);
+    const left = values.filter((value, index) => index > from && others.includes(index) && open.includes(value));
     return left.length > 0
       ? [{ argument, left: left.map((value) => asLike(held, value)), value: values[at], next: left[0] }]
       : [];
@@ -84,6 +87,12 @@ function leftOfLists(
     others.length === 0 &&
     values.some((value) => isSaid(input[only], value, request) && isListed(value));
   return isInIt && numbersLeft.length > 0 ? { [only]: numbersLeft.map((value) => asLike(0, value)) } : {};
+}
+
+/** Where the value of an argument is said; -1 where it is not. */
+function placeOf(input: Json, argument: string, values: readonly NamedValue[], request: string): number {
+  const held = isJsonObject(input) ? input[argument] : undefined;
+  return values.findIndex((value) => isSaid(held, value, request));
 }
 
 /** Lists go on with the parts that no call has held. */

@@ -27,6 +27,10 @@ const ONCE_MORE = new RegExp(
   'i',
 );
 
+export function asksOnceMore(request: string): boolean {
+  return ONCE_MORE.test(request);
+}
+
 /** "The first equation … the second equation … and the last equation" are one more than are counted. */
 const COUNTED_NOUN = new RegExp(`\\b(?:${ORDINALS.join('|')}) (\\p{L}+)`, 'giu');
 const LAST = /\bthe (?:last|final) (\p{L}+)/giu;
@@ -44,5 +48,5 @@ export function countedThings(request: string): number {
   const highest = AMONG_OTHERS.test(request) ? isSaid.lastIndexOf(true) + 1 : 0;
   const counted = Math.max(inOrder > 1 ? inOrder : 0, highest > 2 ? highest : 0);
   if (counted > 0) return hasLast(request) ? counted + 1 : counted;
-  return ONCE_MORE.test(request) ? 2 : 0;
+  return asksOnceMore(request) ? 2 : 0;
 }
