@@ -107,6 +107,19 @@ describe('the values that are open', () => {
     expect(openOf(...calls, { sum: 1000, rate: 0.05, years: 5 })).toEqual(['10']);
   });
 
+  it('are none of a list from which others are chosen', () => {
+    const request = "Of 'age', 'income', 'city' and 'score' use 'age' and 'income' to find 'score'";
+    expect(open(request, [{ by: ['age', 'income'], target: 'score' }])).toEqual([]);
+    expect(open(request, [{ by: ['age'], target: 'score' }])).toEqual(['income', 'city', 'income']);
+  });
+
+  it('are lists of numbers in brackets, as one', () => {
+    const request = 'Sort [3, 1, 2], [1, 2, 3] and [2, 3, 1]';
+    expect(open(request, [{ list: [3, 1, 2] }])).toEqual(['[1, 2, 3]', '[2, 3, 1]']);
+    expect(open(request, [{ list: [3, 1, 2] }, { list: [1, 2, 3] }, { list: [2, 3, 1] }])).toEqual([]);
+    expect(open('Integrate it over [-1, 2]', [{ from: -1, to: 2 }])).toEqual([]);
+  });
+
   it('are no sides of equations', () => {
     expect(open('The roots of 3x + 2 = 0', [{ a: 3, b: 2 }])).toEqual([]);
     expect(open('The value of f at 2 and at x = 0', [{ x: 2 }])).toEqual(['0']);

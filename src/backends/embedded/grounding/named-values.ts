@@ -24,6 +24,8 @@ export interface NamedValue {
 
 /** Digits with their separators: 1,200.50, 22:00, 2022-05-12, 1e-9. Not a part of a word, no exponent, and not "3D". */
 const NUMBER = /(?<![\p{L}\p{N}_.^#])\d+(?:,\d{3}(?!\d))*(?:[-/:.]\d+)*(?:e[-+]?\d+)?(?!D\b)/giu;
+/** One value: [3, -1, 2.5]. */
+const NUMBER_LIST = /\[-?\d+(?:\.\d+)?(?:,\s*-?\d+(?:\.\d+)?)+\]/gu;
 const QUOTED =
   /(?<=^|[\s([,])(?:'([^'\n]{1,60})'|"([^"\n]{1,60})"|“([^”\n]{1,60})”|‘([^’\n]{1,60})’)(?![\p{L}\p{N}])|「([^」\n]{1,60})」|《([^》\n]{1,60})》/gu;
 /** Words with a capital, where no sentence begins. */
@@ -60,7 +62,9 @@ export function namedValues(request: string, known: string, choices: readonly st
   const isTold = ({ text }: Span): boolean => told.includes(spaced(text));
   const quoted = found(request, QUOTED, false).filter((span) => span.text.length > 1 && !isTold(span));
   const isInQuotes = ({ start, end }: Span): boolean => quoted.some((each) => start >= each.start && end <= each.end);
-  const numbers = found(request, NUMBER, true).filter((span) => !isInQuotes(span) && !isSideOfEquation(span, request));
+  const lists = found(request, NUMBER_LIST, true);
+  const single = found(request, NUMBER, true).filter((span) => !isSideOfEquation(span, request));
+  const numbers = [...lists, ...single].filter((span) => !isInQuotes(span));
   const names = [...found(request, PAIRS, false), ...found(request, NAME, false)].filter(
     (span) => !isInQuotes(span) && !isTold(span) && isValue(span, request),
   );
@@ -204,7 +208,7 @@ export function holdingOf(values: readonly NamedValue[], inputs: readonly Json[]
   const lists = listsOf(values);
   const isHeld = values.map((value, index) => {
     // 5 of "for 1, 5 and 10 years" is not in 0.05, which is the 5% before it.
-    const isElsewhere = isInList(lists, index) && values.some((other, at) => at !== index && other.text === value.text);
+    const isElsewhere = isListed(lists, index) && values.some((other, at) => at !== index && other.text === value.text);
     return holds(said, value) && !(isElsewhere && value.isNumber && !isExact(said, value));
   });
   // What is said twice is held where it was said first.
@@ -212,8 +216,20 @@ export function holdingOf(values: readonly NamedValue[], inputs: readonly Json[]
   const lastHeld = values.findLastIndex((_, index) => isHeld[index] === true && isFirst[index] === true);
   const held = isHeld.filter(Boolean).length;
   if (lastHeld < 0) return { open: [], held };
+  /** "Of A, B and C use A and B": what is chosen is said again, and held. */
+  const isChosenFrom = (list: readonly number[]): boolean => {
+    const texts = list.map((index) => values[index]?.text);
+    return lists.some(
+      (later) =>
+        later !== list &&
+        (later[0] ?? 0) > (list.at(-1) ?? 0) &&
+        later.length > 1 &&
+        later.every((index) => isHeld[index] === true && texts.includes(values[index]?.text)),
+    );
+  };
   const open = values.filter((value, index) => {
-    const isListed = lists[index]?.some((other) => isHeld[other] === true) === true;
+    const list = lists[index] ?? [];
+    const isListed = list.some((other) => isHeld[other] === true) && !isChosenFrom(list);
     const isLikeHeld = value.likes.some((other) => isHeld[other] === true);
     return isHeld[index] === false && (index > lastHeld || isListed || isLikeHeld);
   });
@@ -248,6 +264,8 @@ export function listsOf(values: readonly NamedValue[]): readonly (readonly numbe
 interface Said {
   readonly text: string;
   readonly numbers: readonly number[];
+  /** The lists of numbers among the arguments; empty where there is none. */
+  readonly lists: readonly string[];
   /** Those that the request does not name as they are: they are in another unit, or made up. */
   readonly ownNumbers: readonly number[];
   /** Arguments like `NYC` that the request does not say. */
@@ -266,6 +284,7 @@ function saidIn(inputs: readonly Json[], values: readonly NamedValue[], request:
   return {
     text: text.toLowerCase(),
     numbers,
+    lists: inputs.flatMap(listsIn).map((list) => digitsIn(list.join(' ')).join(' ')),
     ownNumbers: numbers.filter((number) => !named.includes(number)),
     codes,
     hasOtherCodes: codes.some((code) => !initials.includes(code)),
@@ -278,12 +297,18 @@ function initialsOf({ text }: NamedValue): string {
     .join('');
 }
 
+function listsIn(value: Json): readonly (readonly Json[])[] {
+  if (typeof value !== 'object' || value === null) return [];
+  if (Array.isArray(value) && value.every((item) => typeof item === 'number')) return [value];
+  return Object.values(value).flatMap(listsIn);
+}
+
 function leavesOf(value: Json): readonly string[] {
   if (typeof value !== 'object' || value === null) return [String(value)];
   return Object.values(value).flatMap(leavesOf);
 }
 
-function isInList(lists: readonly (readonly number[])[], index: number): boolean {
+function isListed(lists: readonly (readonly number[])[], index: number): boolean {
   return (lists[index]?.length ?? 0) > 1;
 }
 
@@ -297,7 +322,8 @@ const SHARED_WORDS = new Set(
   'city corp corporation east inc los ltd mr mrs ms new north saint san south st the west'.split(' '),
 );
 
-function holds({ text, numbers, ownNumbers, codes, hasOtherCodes }: Said, value: NamedValue): boolean {
+function holds({ text, numbers, lists, ownNumbers, codes, hasOtherCodes }: Said, value: NamedValue): boolean {
+  if (value.text.startsWith('[') && lists.length > 0) return lists.includes(digitsIn(value.text).join(' '));
   if (value.isNumber) {
     const isHeld = (number: number): boolean =>
       numbers.includes(number) || ownNumbers.some((each) => isScaled(each, number));
