@@ -66,7 +66,7 @@ export class AskedCalls {
     this.#held = held;
     this.#lastName = name;
     const listed = this.#plan.functions.find((each) => each.name === name)?.listed;
-    const left = listed && leftOfGrid(listed, inputs);
+    const left = listed && leftOfGrid(listed, inputs, grounding.request);
     this.#next = left ?? (listed ? nextValues(grounding, listed, this.#inputs, open) : {});
     if (left === undefined && open.length > 0) this.#reason = 'open-value';
     else if (!isEmpty(this.#next)) this.#reason = 'combination';

@@ -97,7 +97,8 @@ function valuesOf(schema: Json): readonly string[] {
   return [...choicesOf(schema), ...examplesIn(schema)];
 }
 
-function areSpoken(text: string, spoken: readonly string[]): boolean {
+/** All words of a name, but for those that say nothing of it. */
+export function areSpoken(text: string, spoken: readonly string[]): boolean {
   const words = wordsOf(text).filter((word) => !GENERIC.has(word));
   return words.length > 0 && areAmong(words, spoken);
 }

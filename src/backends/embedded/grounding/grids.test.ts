@@ -11,7 +11,7 @@ const properties = {
 };
 const listed = listedArguments('integrate', { properties }, { properties });
 
-const leftOf = (...inputs: readonly Json[]): unknown => listed && leftOfGrid(listed, inputs);
+const leftOf = (...inputs: readonly Json[]): unknown => listed && leftOfGrid(listed, inputs, '');
 const call = (of: string, by: string, from = 0): Json => ({ of, from, by });
 
 it('asks the second thing both ways, as the first', () => {
@@ -28,11 +28,15 @@ it('holds whatever the other arguments are', () => {
   const listed = listedArguments('sort', { properties: own }, { type: 'object', properties: own, required: ['of'] });
   const next =
     listed &&
-    leftOfGrid(listed, [
-      { of: [2, 1], deep: true, by: 'simpson' },
-      { of: [2, 1], deep: true, by: 'trapezoid' },
-      { of: [4, 3], deep: false, by: 'simpson' },
-    ]);
+    leftOfGrid(
+      listed,
+      [
+        { of: [2, 1], deep: true, by: 'simpson' },
+        { of: [2, 1], deep: true, by: 'trapezoid' },
+        { of: [4, 3], deep: false, by: 'simpson' },
+      ],
+      '',
+    );
   const held = listed && next && goingOn(listed, next);
   expect(held?.properties).toMatchObject({ of: { const: [4, 3] }, deep: { const: false }, by: { const: 'trapezoid' } });
   expect(() => held && compileArgumentsSchema(held)).not.toThrow();
@@ -47,6 +51,10 @@ it('is whole, or none', () => {
   ).toBeUndefined();
 });
 
-it('is none of what may be any text', () => {
+it('is none of what may be any text, unless the request wants each', () => {
+  const calls = [call('x', 'simpson'), call('x', 'simpson', 1), call('y', 'simpson')];
+  expect(leftOf(...calls)).toBeUndefined();
+  const left = listed && leftOfGrid(listed, calls, 'Integrate both from 0 and from 1');
+  expect(left).toMatchObject({ of: { is: 'y' }, from: { is: 1 } });
   expect(leftOf(call('x', 'simpson'), call('y', 'simpson'), call('y', 'simpson', 1))).toBeUndefined();
 });

@@ -10,12 +10,22 @@ import type { ListedArguments } from '../engine-protocol.ts';
 import { choicesOf } from './asked-arguments.ts';
 import { argumentOf, type NextValues } from './listed-arguments.ts';
 
-/** The first call that is missing of a grid over an argument that is one of a few texts; undefined where none is. */
-export function leftOfGrid({ parameters, isDeed }: ListedArguments, inputs: readonly Json[]): NextValues | undefined {
+/** Then any argument may be meant. */
+const OF_EACH = /\b(?:all of|both|each|respective)\b/i;
+
+/**
+ * The first call that is missing of a grid over an argument that is one of a few texts, or any where the request says so ("for
+ * both of them"); undefined where none is.
+ */
+export function leftOfGrid(
+  { parameters, isDeed }: ListedArguments,
+  inputs: readonly Json[],
+  request: string,
+): NextValues | undefined {
   if (isDeed) return undefined;
   const calls = inputs.filter(isJsonObject);
   for (const name of Object.keys(calls.at(-1) ?? {})) {
-    if (choicesOf(argumentOf(parameters, name)).length === 0) continue;
+    if (choicesOf(argumentOf(parameters, name)).length === 0 && !OF_EACH.test(request)) continue;
     const left = leftOver(name, calls);
     if (left !== undefined) return Object.fromEntries(Object.entries(left).map(([each, is]) => [each, { is }]));
   }

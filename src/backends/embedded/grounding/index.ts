@@ -8,6 +8,7 @@
  *     places             which place or code, only one  → the grammar of the arguments
  *     coordinates        which sign they have           → the grammar of the arguments
  *     durations          how many of which unit         → the grammar of the arguments
+ *     spoken-flags       which are asked for by name     → the grammar of the arguments
  *     unspoken-flags     which nobody asked about       → left out again (`child/optional-arguments.ts`)
  *     supported-values   which were made up             → left out again (`child/optional-arguments.ts`)
  *     measures           which unit was measured in     → the grammar of the arguments
@@ -27,6 +28,7 @@ import { withCoordinates } from './coordinates.ts';
 import { asDescribed } from './described-values.ts';
 import { withDuration } from './durations.ts';
 import { withPlaces } from './places.ts';
+import { withSpokenFlags } from './spoken-flags.ts';
 import { withSpokenItems } from './spoken-items.ts';
 import { withSpreadLists } from './spread-lists.ts';
 import { withoutUntoldDates } from './told-dates.ts';
@@ -42,7 +44,7 @@ export function groundedParameters(parameters: JsonSchema, grounding: Grounding,
   const asked = withAskedRequired(described, request, isParallel);
   const dated = conversation === undefined ? asked : withoutUntoldDates(asked, request, conversation);
   const held = withoutTypeNames(withPlaces(dated, grounding, isParallel), request);
-  return isParallel ? withSpreadLists(held, grounding) : held;
+  return isParallel ? withSpreadLists(held, grounding) : withSpokenFlags(held, request);
 }
 
 /** All texts that some argument is one of. */
