@@ -63,6 +63,8 @@ describe('all that must be given', () => {
     expect(said('A cake of flour', { of: ['flour', 'eggs', 'sugar'] }, 'of')).toBe('some');
     expect(said('A cake', { of: [] }, 'of')).toBeUndefined();
     expect(said('A cake', { count: 1 }, 'count')).toBe('all');
+    expect(said('The field at a point beside a wire', { at: 1, of: 1 }, 'at', 'of')).toBe('some');
+    expect(said('One cake for 1', { count: 1, people: 1 }, 'count', 'people')).toBe('all');
     expect(new Conversation('A cake').supports(1)).toBe(false);
   });
 

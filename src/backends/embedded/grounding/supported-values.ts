@@ -84,9 +84,11 @@ export function saidOf(parameters: JsonSchema, input: Json, conversation: string
   const { properties } = asDescribed(parameters, conversation);
   if (!isJsonObject(input) || !isJsonObject(properties) || !Array.isArray(required)) return undefined;
   const all = new Conversation(conversation);
+  // "At a point, from a wire" is no distance of 1 and a current of 1.
+  const ones = Object.values(input).filter((value) => value === 1).length;
   const judged = Object.entries(input).flatMap(([name, value]) => {
     if (!required.includes(name)) return [];
-    const isSaid = all.says(value);
+    const isSaid = value === 1 && ones > 1 ? all.supports(value) : all.says(value);
     const isTold = isSaid === false && tells(properties[name], value);
     return isSaid === undefined || isTold ? [] : [{ value, isSaid }];
   });
