@@ -406,6 +406,33 @@ describe('calls that are held against the request', () => {
       expect(run.pieces).toEqual(inputs.flatMap((input) => call('get_weather', input)));
       expect(run.end?.reason).toBe('tool-calls');
     });
+
+    it('to all of a choice that was asked for of one thing, before the next thing', () => {
+      const asked = 'The mean and the median of [3, 1] and [4, 2]';
+      const properties = { of: { type: 'array' }, by: { type: 'string', enum: ['mean', 'median'] } };
+      const sort = { parameters: { type: 'object', properties }, numbers: [], texts: [], lists: [], isDeed: false };
+      const stages = stagesWith({
+        mode: 'required',
+        isParallel: true,
+        functions: [{ name: 'find', argumentsGrammar: 'root ::= any', listed: sort }],
+        grounding: { request: asked, values: namedValues(asked, '', ['mean', 'median']), conversation: asked },
+      });
+      const inputs = [
+        '[3, 1], "by": "mean"',
+        '[3, 1], "by": "median"',
+        '[4, 2], "by": "mean"',
+        '[4, 2], "by": "median"',
+      ];
+      const calls = inputs.map((input) => `{"of": ${input}}`);
+      const run = runChoice(
+        { stages },
+        [...calls, '{"of": []}'].map((input) => ` ${input}}\n\``),
+      );
+      expect(run.pieces).toEqual(calls.flatMap((input) => call('find', input)));
+      const held = run.grammars.filter((grammar) => grammar.includes('root-in-tokens'));
+      expect(held.at(-1)).toContain('median');
+      expect(held.at(-1)).not.toContain('mean"');
+    });
   });
 
   it('go on while the request counts more things, but not with a call that was made', () => {

@@ -5,8 +5,9 @@
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import type { ListedArguments } from '../engine-protocol.ts';
+import { choicesOf } from './asked-arguments.ts';
 import { isPlainList, isPlainNumber, isPlainText } from './described-values.ts';
-import { isSpread, itemsOf, partsOf } from './spread-lists.ts';
+import { isSpread, partsOf } from './spread-lists.ts';
 import { literalPattern, wordsOf } from './words.ts';
 
 export type Value = number | string | readonly string[];
@@ -55,7 +56,7 @@ export function goingOn({ parameters, lists }: ListedArguments, next: NextValues
     const schema = argumentOf(parameters, name);
     if (!lists.includes(name)) return [name, oneOf(schema, values)];
     const parts = partsOf(schema);
-    if (parts !== undefined) return [name, { anyOf: parts.filter((part) => isAmong(itemsOf(part), values)) }];
+    if (parts !== undefined) return [name, { anyOf: parts.filter((part) => isAmong(choicesOf(part), values)) }];
     const items = isJsonObject(schema.items) ? schema.items : {};
     return [name, { ...schema, items: oneOf(items, values), minItems: 1 }];
   });

@@ -5,17 +5,18 @@
  *     president in 1980 and 2016       {year: 1980}              → year is 2016
  *     Ann and Bo in Rome and Oslo      {name: "Ann", in: "Rome"} → any of them, until each was with each
  *                   … respectively                               → name is "Bo" and in is "Oslo"
- *     unscaled, and again but scaled   {scaled: false}               → scaled is true
+ *     unscaled, and again but scaled   {scaled: false}           → scaled is true
  *     from A to B, to C and back       {A to B}, {B to C}        → from is C and to is A
  */
 import type { Json } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding, ListedArguments } from '../engine-protocol.ts';
+import { choicesOf } from './asked-arguments.ts';
 import { argumentOf, ifInForm, isSameSet, type NextValues, type Value } from './listed-arguments.ts';
 import { EACH_ITS_OWN, listsOf, type NamedValue } from './named-values.ts';
 import { digitsIn } from './numbers.ts';
 import { otherWay } from './other-way.ts';
-import { itemsOf, partsOf } from './spread-lists.ts';
+import { partsOf } from './spread-lists.ts';
 import { wordsOf } from './words.ts';
 
 /**
@@ -98,7 +99,7 @@ function placeOf(input: Json, argument: string, values: readonly NamedValue[], r
 /** Lists go on with the parts that no call has held. */
 function leftOfParts({ parameters, lists }: ListedArguments, inputs: readonly Json[]): NextValues {
   const left = lists.flatMap((name): (readonly [string, readonly Value[]])[] => {
-    const parts = partsOf(argumentOf(parameters, name))?.map(itemsOf) ?? [];
+    const parts = partsOf(argumentOf(parameters, name))?.map(choicesOf) ?? [];
     const held = inputs.flatMap((input) => (isJsonObject(input) && Array.isArray(input[name]) ? [input[name]] : []));
     const open = parts.filter((part) => !held.some((each) => isSameSet(each, part)));
     return open.length > 0 && open.length < parts.length ? [[name, open]] : [];

@@ -1,7 +1,8 @@
 /**
- * Places as the request names them. Where several calls may be made, each place of a list is one of its own: "in Egypt and
- * Turkey" is no region, though small weights copy both into one call; nor is "AAPL,MSFT" a symbol, nor "Queen, Abba" an artist. And where a place is
- * to be told with what it lies in, and the request tells that, it is that: "Los Angeles, CA" is not in LA.
+ * Places, and other names, as the request has them. Where several calls may be made, each of a list is one of its own: "in
+ * Egypt and Turkey" is no region, though small weights copy both into one call; nor is "AAPL,MSFT" a symbol, nor "Queen, Abba" an
+ * artist. And where a place is to be told with what it lies in, and the request tells that, it is that: "Los Angeles, CA" is not
+ * in LA.
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';

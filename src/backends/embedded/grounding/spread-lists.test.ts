@@ -3,7 +3,7 @@ import type { JsonSchema } from '../../../core/generation.ts';
 import { compileArgumentsSchema } from '../constraints/index.ts';
 import { choicesOf } from './asked-arguments.ts';
 import { namedValues } from './named-values.ts';
-import { isSpread, itemsOf, partsOf, withSpreadLists } from './spread-lists.ts';
+import { isSpread, partsOf, withSpreadLists } from './spread-lists.ts';
 
 const text: JsonSchema = { type: 'string' };
 const listOf = (...items: readonly string[]): JsonSchema => ({ type: 'array', items: { ...text, enum: items } });
@@ -17,7 +17,7 @@ function heldFor(request: string, properties: JsonSchema): Record<string, JsonSc
 }
 
 const partsFor = (request: string, list = FEATURES): unknown =>
-  partsOf(heldFor(request, { city: text, features: list }).features ?? {})?.map(itemsOf);
+  partsOf(heldFor(request, { city: text, features: list }).features ?? {})?.map(choicesOf);
 
 describe('lists of which each call holds a part', () => {
   it.each([
@@ -58,7 +58,7 @@ describe('lists of which each call holds a part', () => {
       films: listOf('Dune', 'Alien'),
       times: { type: 'array', items: text },
     });
-    expect(partsOf(held.films ?? {})?.map(itemsOf)).toEqual([['Dune'], ['Alien']]);
+    expect(partsOf(held.films ?? {})?.map(choicesOf)).toEqual([['Dune'], ['Alien']]);
     expect(held.times).toEqual({ type: 'array', items: text, maxItems: 1 });
   });
 

@@ -49,11 +49,6 @@ export function partsOf({ anyOf }: JsonSchema): readonly JsonSchema[] | undefine
   return Array.isArray(anyOf) ? anyOf.filter(isJsonObject) : undefined;
 }
 
-/** The items of a part. */
-export function itemsOf(part: JsonSchema): readonly string[] {
-  return choicesOf(part);
-}
-
 function isList(schema: Json): schema is JsonSchema {
   return isJsonObject(schema) && isPlainList(schema) && !('maxItems' in schema);
 }
