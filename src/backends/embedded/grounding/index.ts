@@ -7,6 +7,7 @@
  *     asked-arguments    which optional ones are due    → the grammar of the arguments
  *     places             which place or code, only one  → the grammar of the arguments
  *     coordinates        which sign they have           → the grammar of the arguments
+ *     languages          which name they have           → the grammar of the arguments
  *     durations          how many of which unit         → the grammar of the arguments
  *     spoken-flags       which are asked for by name     → the grammar of the arguments
  *     unspoken-flags     which nobody asked about       → left out again (`child/optional-arguments.ts`)
@@ -27,6 +28,7 @@ import { choicesOf, withAskedRequired } from './asked-arguments.ts';
 import { withCoordinates } from './coordinates.ts';
 import { asDescribed } from './described-values.ts';
 import { withDuration } from './durations.ts';
+import { withLanguages } from './languages.ts';
 import { withPlaces } from './places.ts';
 import { withSpokenFlags } from './spoken-flags.ts';
 import { withSpokenItems } from './spoken-items.ts';
@@ -41,7 +43,8 @@ export function groundedParameters(parameters: JsonSchema, grounding: Grounding,
     withCoordinates(asDescribed(withDuration(parameters, request), request), request),
     request,
   );
-  const asked = withAskedRequired(described, request, isParallel);
+  const spoken = withLanguages(described, request);
+  const asked = withAskedRequired(spoken, request, isParallel);
   const dated = conversation === undefined ? asked : withoutUntoldDates(asked, request, conversation);
   const held = withoutTypeNames(withPlaces(dated, grounding, isParallel), request);
   return isParallel ? withSpreadLists(held, grounding) : withSpokenFlags(held, request);
