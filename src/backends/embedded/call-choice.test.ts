@@ -95,9 +95,9 @@ async function chosen(
   };
 }
 
-const WELL: Fit = { evidence: 1.8, isDue: true };
-const ENOUGH: Fit = { evidence: 1.2, isDue: true };
-const BADLY: Fit = { evidence: 0.4, isDue: false };
+const WELL: Fit = { evidence: 1.8, due: 0.95, isDue: true };
+const ENOUGH: Fit = { evidence: 1.2, due: 0.95, isDue: true };
+const BADLY: Fit = { evidence: 0.4, due: 0.95, isDue: false };
 
 describe('a call that the weights make', () => {
   it('stands where its function fits, and goes where it does not', async () => {
@@ -125,6 +125,7 @@ describe('a call that the weights make', () => {
     const tools = [WEATHER, OTHER];
     const fits = (named: number, other: number) => (name: string) => ({
       evidence: name === WEATHER.name ? named : other,
+      due: 0.95,
       isDue: true,
     });
     const nameOf = ({ choice }: Seen) => choice?.kind === 'call' && choice.name;
@@ -137,7 +138,7 @@ describe('a call that the weights make', () => {
 
   it('is one of another function where only that can be told the date of the request', async () => {
     const dated = { ...OTHER, inputSchema: { type: 'object', properties: { date: { type: 'string' } } } };
-    const fits = (name: string): Fit => ({ evidence: name === WEATHER.name ? 1.5 : 1.4, isDue: true });
+    const fits = (name: string): Fit => ({ evidence: name === WEATHER.name ? 1.5 : 1.4, due: 0.95, isDue: true });
     const nameFor = async (text: string, tools: readonly FunctionTool[]) => {
       const turns: Turn[] = [{ role: 'user', parts: [{ type: 'text', text }] }];
       const { choice } = await chosen([call(WEATHER.name)], fits, { tools, turns });
@@ -165,7 +166,7 @@ describe('a call that the weights make', () => {
       input: string | undefined,
       request: Parameters<typeof ask>[1] = { turns },
     ) => {
-      const fit = { evidence, isDue: evidence >= 0.95 };
+      const fit = { evidence, due: 0.95, isDue: evidence >= 0.95 };
       const { choice, argumentPlans } = await chosen([call(WEATHER.name)], fit, request, CODER, input);
       return [choice?.kind, argumentPlans.length];
     };

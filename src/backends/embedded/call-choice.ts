@@ -46,6 +46,9 @@ export interface Chooser {
   readonly signal: AbortSignal;
 }
 
+/** Of weights that were measured. */
+type MeasuringChooser = Chooser & Pick<Measured, 'due'>;
+
 /** How `plan` is to open. Undefined when there is nothing to choose, or the caller left. */
 export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<CallChoice | undefined> {
   const { input, start, signal } = chooser;
@@ -60,10 +63,12 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
     case 'repeat':
       return { kind: 'without-calls' };
     case 'call':
-      return measured ? ((await dueCall(plan, decision, chooser)) ?? { kind: 'without-calls' }) : decision;
+      return measured
+        ? ((await dueCall(plan, decision, { ...chooser, due: measured.due })) ?? { kind: 'without-calls' })
+        : decision;
     case 'text':
       if (measured === undefined || !isNear(decision.callChance, measured)) return decision;
-      return (await missedCall(plan, decision, chooser)) ?? decision;
+      return (await missedCall(plan, decision, { ...chooser, due: measured.due })) ?? decision;
     default:
       return decision;
   }
@@ -84,7 +89,11 @@ const BETTER_BY = 0.1;
 const UNTOLD_DATE = 0.3;
 
 /** The call that was made, or one of another function that fits better; undefined where none fits. */
-async function dueCall(plan: DecodePlan, decision: CallDecision, chooser: Chooser): Promise<CallDecision | undefined> {
+async function dueCall(
+  plan: DecodePlan,
+  decision: CallDecision,
+  chooser: MeasuringChooser,
+): Promise<CallDecision | undefined> {
   const tools = functionTools(chooser.input.request);
   const untold = withoutDate(tools, lastMessageText(chooser.input.request));
   const fitOf = async (name: string): Promise<Fit | undefined> => {
@@ -118,7 +127,7 @@ const MOST_IN_TEXT = 0.25;
 async function missedCall(
   plan: DecodePlan,
   { accepted, callChance }: TextDecision,
-  chooser: Chooser,
+  chooser: MeasuringChooser,
 ): Promise<ClearDecision | undefined> {
   const { input, start, signal } = chooser;
   const [only, ...others] = functionTools(input.request);
@@ -133,9 +142,9 @@ async function fitFor(
   plan: DecodePlan,
   name: string,
   callChance: number | undefined,
-  { fitCheck, input, start, signal }: Chooser,
+  { fitCheck, input, due, start, signal }: MeasuringChooser,
 ): Promise<Fit | undefined> {
-  const fit = await fitCheck.fitOf({ name, callChance, input, start, signal });
+  const fit = await fitCheck.fitOf({ name, callChance, due, input, start, signal });
   const tool = functionTools(input.request).find((each) => each.name === name);
   const conversation = plan.stages[0]?.calls?.grounding?.conversation;
   if (!fit || !tool || conversation === undefined || isSettled(fit) || signal.aborted) return fit;

@@ -81,11 +81,12 @@ describe('how well a function fits', () => {
     readonly check?: FitCheck;
     readonly name?: string;
     readonly callChance?: number | undefined;
+    readonly due?: number;
     readonly jobFor?: (prompt: string) => Job;
   }
 
   const look = async (surprises: Surprises, options: Look = {}) => {
-    const { request = asked(), check = new FitCheck(), name = WEATHER.name, callChance = 0.5 } = options;
+    const { request = asked(), check = new FitCheck(), name = WEATHER.name, callChance = 0.5, due = 0.95 } = options;
     const plans: DecodePlan[] = [];
     const promptOf = ({ prompt }: DecodePlan): string => prompt.map(({ text }) => text).join('');
     const start = (plan: DecodePlan): Job => {
@@ -93,7 +94,7 @@ describe('how well a function fits', () => {
       return (options.jobFor ?? ((prompt) => saying(surpriseIn(prompt, surprises))))(promptOf(plan));
     };
     const { signal } = new AbortController();
-    const fit = await check.fitOf({ name, callChance, input: planInputOf(request), start, signal });
+    const fit = await check.fitOf({ name, callChance, due, input: planInputOf(request), start, signal });
     return { fit, plans, prompts: plans.map(promptOf) };
   };
 
@@ -109,6 +110,13 @@ describe('how well a function fits', () => {
   it('is told from the other request that the function is farther from', async () => {
     expect((await look({ name: [2, 4, 8] })).fit?.evidence).toBeCloseTo(0.75 + 0.5);
     expect((await look({ name: [2, 8, 4] })).fit?.evidence).toBeCloseTo(0.75 + 0.5);
+  });
+
+  it('needs more for weights that call too readily', async () => {
+    const isDueAt = async (due: number) => (await look({ name: [2, 8, 8], request: [7, 10] }, { due })).fit?.isDue;
+    expect([await isDueAt(0.95), await isDueAt(1.2)]).toEqual([true, false]);
+    const dueOf = (name: string) => measuredOf(planInputOf(asked()), name)?.due;
+    expect(dueOf('Qwen2.5 Coder 1.5B Instruct')).toBeGreaterThan(dueOf('qwen2.5-coder-0.5b-instruct') ?? 9);
   });
 
   it('needs less where the weights were sure of calling, and more where they were not', async () => {
