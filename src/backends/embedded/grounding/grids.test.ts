@@ -56,5 +56,11 @@ it('is none of what may be any text, unless the request wants each', () => {
   expect(leftOf(...calls)).toBeUndefined();
   const left = listed && leftOfGrid(listed, calls, 'Integrate both from 0 and from 1');
   expect(left).toMatchObject({ of: { is: 'y' }, from: { is: 1 } });
+  const flags = [
+    { of: 'x', deep: true },
+    { of: 'x', deep: false },
+    { of: 'y', deep: true },
+  ];
+  expect(listed && leftOfGrid(listed, flags, 'A description of each')).toBeUndefined();
   expect(leftOf(call('x', 'simpson'), call('y', 'simpson'), call('y', 'simpson', 1))).toBeUndefined();
 });

@@ -10,7 +10,7 @@ import type { ListedArguments } from '../engine-protocol.ts';
 import { choicesOf } from './asked-arguments.ts';
 import { argumentOf, type NextValues } from './listed-arguments.ts';
 
-/** Then any argument may be meant. */
+/** Then any argument may be meant, unless calls differ in a flag ("a description of each"). */
 const OF_EACH = /\b(?:all of|both|each|respective)\b/i;
 
 /**
@@ -24,8 +24,11 @@ export function leftOfGrid(
 ): NextValues | undefined {
   if (isDeed) return undefined;
   const calls = inputs.filter(isJsonObject);
-  for (const name of Object.keys(calls.at(-1) ?? {})) {
-    if (choicesOf(argumentOf(parameters, name)).length === 0 && !OF_EACH.test(request)) continue;
+  const names = Object.keys(calls.at(-1) ?? {});
+  const differInFlag = names.some((name) => [true, false].every((is) => calls.some((call) => call[name] === is)));
+  const mayBeAny = OF_EACH.test(request) && !differInFlag;
+  for (const name of names) {
+    if (choicesOf(argumentOf(parameters, name)).length === 0 && !mayBeAny) continue;
     const left = leftOver(name, calls);
     if (left !== undefined) return Object.fromEntries(Object.entries(left).map(([each, is]) => [each, { is }]));
   }
