@@ -9,6 +9,7 @@ import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding } from '../engine-protocol.ts';
 import { isPlainText, PLACE_PATTERN } from './described-values.ts';
 import { descriptionOf } from './descriptions.ts';
+import { EACH_ITS_OWN } from './named-values.ts';
 import { literalPattern, wordsOf } from './words.ts';
 
 /** Arguments that hold one place, by the last word of their names. */
@@ -47,7 +48,9 @@ export function withPlaces(
     if (!isJsonObject(schema)) return schema;
     if (pairs.length > 0 && isCode(name, schema)) return { ...schema, not: { pattern: BETWEEN_CODES } };
     if (isPlace(name, schema)) return asNamed(schema, pairs, wholes);
-    return pairs.length > 0 && isOneName(name, schema) ? { ...schema, not: { pattern: inList(pairs) } } : schema;
+    return pairs.length > 0 && isOneName(name, schema)
+      ? { ...schema, not: { pattern: inList(pairs, request) } }
+      : schema;
   };
   const held = Object.entries(properties).map(([name, schema]) => [name, hold(name, schema)] as const);
   return { ...parameters, properties: Object.fromEntries(held) };
@@ -71,8 +74,10 @@ function isOneName(name: string, schema: JsonSchema): boolean {
   return isPlainText(schema) && !OF_SEVERAL.test(descriptionOf(schema));
 }
 
-function inList(pairs: readonly (readonly [string, string])[]): string {
-  return pairs.map(([one]) => `^${literalPattern(one)}( ?[,&/;]|,? and )`).join('|');
+/** "Simon and Garfunkel" may be one, unless each has its own. What leads on is kept out, whatever follows. */
+function inList(pairs: readonly (readonly [string, string])[], request: string): string {
+  const and = EACH_ITS_OWN.test(request) ? '|,? and' : '';
+  return pairs.map(([one]) => `^${literalPattern(one)}( ?[,/;]${and})`).join('|');
 }
 
 function asNamed(
