@@ -62,7 +62,7 @@ export interface CallableFunction {
   readonly optional?: readonly string[] | undefined;
   /** Of those the ones that are left out again whatever their value: nothing in the conversation is about them. */
   readonly unspoken?: readonly string[] | undefined;
-  /** What one more call is narrowed by that goes on with a list of the request; absent where there is nothing. */
+  /** What one more call is narrowed by that goes on with what the request lists; absent where only one call may be made. */
   readonly listed?: ListedArguments | undefined;
   /** GBNF whose root is the arguments object, from `{` to its `}`. */
   readonly argumentsGrammar: string;

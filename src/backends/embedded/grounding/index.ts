@@ -5,11 +5,11 @@
  *     spoken-items       which items a list may have    → the grammar of the arguments
  *     spread-lists       which items one call is about  → the grammar of the arguments
  *     asked-arguments    which optional ones are due    → the grammar of the arguments
- *     places             which place or code, only one  → the grammar of the arguments
+ *     places             which place or name, only one  → the grammar of the arguments
  *     coordinates        which sign they have           → the grammar of the arguments
  *     languages          which name they have           → the grammar of the arguments
  *     durations          how many of which unit         → the grammar of the arguments
- *     spoken-flags       which are asked for by name     → the grammar of the arguments
+ *     spoken-flags       which are asked for by name    → the grammar of the arguments
  *     unspoken-flags     which nobody asked about       → left out again (`child/optional-arguments.ts`)
  *     supported-values   which were made up             → left out again (`child/optional-arguments.ts`)
  *     measures           which unit was measured in     → the grammar of the arguments
@@ -17,7 +17,8 @@
  *     told-dates         which nobody told              → the grammar of the arguments
  *     named-values       what no call holds yet         → another call (`child/asked-calls.ts`)
  *     ordinals           how many things are counted    → another call
- *     next-values        where the next call goes on    → the grammar of its arguments
+ *     next-values        where the next call goes on    → the grammar of its arguments (`listed-arguments`)
+ *     grids, other-way   what is asked both ways        → the grammar of its arguments
  *
  * Nothing is written for the model: it is kept from what cannot be meant, and chooses the rest (docs/decisions/0023).
  */
@@ -39,15 +40,20 @@ import { withoutTypeNames } from './type-names.ts';
 /** The parameters that calls for a request are held to. What they allow, `parameters` allows. */
 export function groundedParameters(parameters: JsonSchema, grounding: Grounding, isParallel: boolean): JsonSchema {
   const { request, conversation } = grounding;
-  const described = withSpokenItems(
-    withCoordinates(asDescribed(withDuration(parameters, request), request), request),
-    request,
-  );
-  const spoken = withLanguages(described, request);
-  const asked = withAskedRequired(spoken, request, isParallel);
-  const dated = conversation === undefined ? asked : withoutUntoldDates(asked, request, conversation);
-  const held = withoutTypeNames(withPlaces(dated, grounding, isParallel), request);
-  return isParallel ? withSpreadLists(held, grounding) : withSpokenFlags(held, request);
+  // Each reads what the ones before it have left.
+  const narrowings: readonly ((held: JsonSchema) => JsonSchema)[] = [
+    (held) => withDuration(held, request),
+    (held) => asDescribed(held, request),
+    (held) => withCoordinates(held, request),
+    (held) => withSpokenItems(held, request),
+    (held) => withLanguages(held, request),
+    (held) => withAskedRequired(held, request, isParallel),
+    (held) => (conversation === undefined ? held : withoutUntoldDates(held, request, conversation)),
+    (held) => withPlaces(held, grounding, isParallel),
+    (held) => withoutTypeNames(held, request),
+    (held) => (isParallel ? withSpreadLists(held, grounding) : withSpokenFlags(held, request)),
+  ];
+  return narrowings.reduce((held, narrow) => narrow(held), parameters);
 }
 
 /** All texts that some argument is one of. */

@@ -11,6 +11,7 @@ const SAID = ORDINALS.map(
 /** "Finally, consider a third scenario" tells of three without a first. */
 const AMONG_OTHERS = /\b(?:another|different|finally|lastly)\b/i;
 
+/** What is done again. */
 const PROCESS = '(?:analys[ei]s|calculations?|experiments?|function|process|search|steps|tests?)';
 /** What was done is to be done once more, and not quite as before. */
 const ONCE_MORE = new RegExp(
@@ -27,6 +28,7 @@ const ONCE_MORE = new RegExp(
   'i',
 );
 
+/** Whether a request wants what it asks for a second time, with something else. */
 export function asksOnceMore(request: string): boolean {
   return ONCE_MORE.test(request);
 }
