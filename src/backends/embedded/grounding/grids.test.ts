@@ -38,6 +38,7 @@ it('holds whatever the other arguments are', () => {
       '',
     );
   const held = listed && next && goingOn(listed, next);
+  expect(held?.required).toEqual(['of', 'deep', 'by']);
   expect(held?.properties).toMatchObject({ of: { const: [4, 3] }, deep: { const: false }, by: { const: 'trapezoid' } });
   expect(() => held && compileArgumentsSchema(held)).not.toThrow();
 });

@@ -49,7 +49,7 @@ function isDeed(name: string): boolean {
   return wordsOf(name).some((word) => DEEDS.has(word));
 }
 
-/** The parameters of a call that goes on with `next`. */
+/** The parameters of a call that goes on with `next`, and holds all of it. */
 export function goingOn({ parameters, lists }: ListedArguments, next: NextValues): JsonSchema {
   const narrowed = Object.entries(next).map(([name, values]): readonly [string, Json] => {
     if ('is' in values) return [name, { const: values.is }];
@@ -60,7 +60,12 @@ export function goingOn({ parameters, lists }: ListedArguments, next: NextValues
     const items = isJsonObject(schema.items) ? schema.items : {};
     return [name, { ...schema, items: oneOf(items, values), minItems: 1 }];
   });
-  return { ...parameters, properties: { ...(parameters.properties as JsonSchema), ...Object.fromEntries(narrowed) } };
+  const required = Array.isArray(parameters.required) ? parameters.required : [];
+  return {
+    ...parameters,
+    properties: { ...(parameters.properties as JsonSchema), ...Object.fromEntries(narrowed) },
+    required: [...new Set([...required, ...Object.keys(next)])],
+  };
 }
 
 function oneOf({ pattern, ...schema }: JsonSchema, values: readonly Value[]): JsonSchema {

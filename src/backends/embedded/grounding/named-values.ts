@@ -208,7 +208,7 @@ export function holdingOf(values: readonly NamedValue[], inputs: readonly Json[]
   const lists = listsOf(values);
   const isHeld = values.map((value, index) => {
     // 5 of "for 1, 5 and 10 years" is not in 0.05, which is the 5% before it.
-    const isElsewhere = isListed(lists, index) && values.some((other, at) => at !== index && other.text === value.text);
+    const isElsewhere = isInList(lists, index) && values.some((other, at) => at !== index && other.text === value.text);
     return holds(said, value) && !(isElsewhere && value.isNumber && !isExact(said, value));
   });
   // What is said twice is held where it was said first.
@@ -308,7 +308,7 @@ function leavesOf(value: Json): readonly string[] {
   return Object.values(value).flatMap(leavesOf);
 }
 
-function isListed(lists: readonly (readonly number[])[], index: number): boolean {
+function isInList(lists: readonly (readonly number[])[], index: number): boolean {
   return (lists[index]?.length ?? 0) > 1;
 }
 
