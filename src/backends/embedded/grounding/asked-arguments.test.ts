@@ -76,6 +76,16 @@ describe('the optional arguments that a request speaks of', () => {
     expect(numberFor('A sum of 7 with dice')).toEqual([undefined, undefined]);
   });
 
+  it('are one where the request asks for the first of some', () => {
+    const banks = { type: 'integer', description: 'Top n banks by size. Default is 5' };
+    const heldFor = (request: string): unknown =>
+      withAskedRequired({ type: 'object', properties: { n: banks } }, request, false).properties;
+    expect(heldFor('The highest grossing bank of Spain')).toEqual({ n: { ...banks, enum: [1] } });
+    expect(heldFor('The highest grossing banks of Spain')).toEqual({ n: banks });
+    expect(heldFor('The 3 best banks of Spain')).toEqual({ n: { ...banks, enum: [3] } });
+    expect(heldFor('The interest bank of Spain')).toEqual({ n: banks });
+  });
+
   it('are no objects', () => {
     const deck = { type: 'array', items: { type: 'object' } };
     expect(requiredFor('A card of the deck', { type: 'object', properties: { deck } })).toBeUndefined();

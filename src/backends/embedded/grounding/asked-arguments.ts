@@ -11,7 +11,7 @@ import { isPlainNumber, isPlainText } from './described-values.ts';
 import { descriptionOf, quotedIn } from './descriptions.ts';
 import { asUnit, isUnit, measuresIn } from './measures.ts';
 import { countsOf } from './numbers.ts';
-import { areAmong, literalPattern, wordsOf } from './words.ts';
+import { areAmong, isSameWord, literalPattern, wordsOf } from './words.ts';
 
 /** Words of names that say nothing of the argument. */
 const GENERIC = new Set(
@@ -77,15 +77,27 @@ function membersOf(parameters: JsonSchema): Members | undefined {
   return { properties, required, optional: Object.entries(properties).filter(([name]) => !required.includes(name)) };
 }
 
-const NUMBER_OF = /\bnumber of (?:(?:different|each|new|the|total) )?(\p{L}+)/iu;
+const NUMBER_OF = /\b(?:number of (?:(?:different|each|new|the|top|total) )?|top n )(\p{L}+)/iu;
 /** More is no count of what a request is about, but what it is taken from: "of 52 cards". */
 const MAX_COUNT = 20;
 
 /** What a request says of a "number of dice". */
 function countsIn(request: string, schema: JsonSchema): readonly number[] {
   const noun = NUMBER_OF.exec(descriptionOf(schema))?.[1];
-  const counts = noun === undefined ? [] : countsOf(noun, request);
+  if (noun === undefined) return [];
+  const counts = countsOf(noun, request);
+  if (counts.length === 0 && asksForTheOne(noun, request)) return [1];
   return counts.every((count) => count <= MAX_COUNT) ? counts : [];
+}
+
+/** The first of some, with what stands behind. */
+const THE_FIRST =
+  /\bthe (?:most|least|best|worst|(?!(?:for|inter|gu|harv|requ|w|t)est)\p{L}{2,}est)((?: [\p{L}-]+){1,3})/giu;
+
+/** "The highest grossing bank" is one, of "top n banks". */
+function asksForTheOne(nouns: string, request: string): boolean {
+  const behind = [...request.matchAll(THE_FIRST)].flatMap(([, words = '']) => wordsOf(words));
+  return /s$/i.test(nouns) && behind.some((word) => !word.endsWith('s') && isSameWord(word, nouns.toLowerCase()));
 }
 
 function hasMembers(schema: Json): boolean {

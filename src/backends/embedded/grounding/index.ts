@@ -9,6 +9,7 @@
  *     coordinates        which sign they have           → the grammar of the arguments
  *     languages          which name they have           → the grammar of the arguments
  *     durations          how many of which unit         → the grammar of the arguments
+ *     worked-out-numbers what they come to              → the grammar of the arguments
  *     spoken-flags       which are asked for by name    → the grammar of the arguments
  *     unspoken-flags     which nobody asked about       → left out again (`child/optional-arguments.ts`)
  *     supported-values   which were made up             → left out again (`child/optional-arguments.ts`)
@@ -36,6 +37,7 @@ import { withSpokenItems } from './spoken-items.ts';
 import { withSpreadLists } from './spread-lists.ts';
 import { withoutUntoldDates } from './told-dates.ts';
 import { withoutTypeNames } from './type-names.ts';
+import { withWorkedOutNumbers } from './worked-out-numbers.ts';
 
 /** The parameters that calls for a request are held to. What they allow, `parameters` allows. */
 export function groundedParameters(parameters: JsonSchema, grounding: Grounding, isParallel: boolean): JsonSchema {
@@ -43,6 +45,7 @@ export function groundedParameters(parameters: JsonSchema, grounding: Grounding,
   // Each reads what the ones before it have left.
   const narrowings: readonly ((held: JsonSchema) => JsonSchema)[] = [
     (held) => withDuration(held, request),
+    (held) => withWorkedOutNumbers(held, request),
     (held) => asDescribed(held, request),
     (held) => withCoordinates(held, request),
     (held) => withSpokenItems(held, request),
