@@ -31,7 +31,7 @@ import type {
 import { optionalArguments } from './grounding/asked-arguments.ts';
 import { groundedParameters } from './grounding/index.ts';
 import { listedArguments } from './grounding/listed-arguments.ts';
-import { unspokenFlags } from './grounding/unspoken-flags.ts';
+import { unspokenArguments } from './grounding/unspoken-arguments.ts';
 import { type Conversation, conversationOf, unexpectedPart, withResultsTold, withSystemText } from './messages.ts';
 import { pictureData, withPictures } from './prompt-images.ts';
 import { rawPromptSegments } from './raw-prompt.ts';
@@ -299,7 +299,7 @@ function callPlanOf(
       optional: grounded && optionalArguments(grounded),
       listed:
         grounded && request.allowsParallelCalls ? listedArguments(tool.name, parametersOf(tool), grounded) : undefined,
-      unspoken: grounded && unspokenFlags(tool.name, grounded, grounding?.conversation),
+      unspoken: grounded && unspokenArguments(tool.name, grounded, grounding?.conversation),
       tagged: input === 'json' ? undefined : compileTaggedArguments(parametersOf(tool), input, wanted.after),
     };
   });

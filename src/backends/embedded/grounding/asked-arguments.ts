@@ -109,9 +109,14 @@ function valuesOf(schema: Json): readonly string[] {
   return [...choicesOf(schema), ...examplesIn(schema)];
 }
 
-/** All words of a name, but for those that say nothing of it. */
+/** The words of a name that say something of it. */
+export function ownWordsOf(text: string): readonly string[] {
+  return wordsOf(text).filter((word) => !GENERIC.has(word));
+}
+
+/** All of its own words are. */
 export function areSpoken(text: string, spoken: readonly string[]): boolean {
-  const words = wordsOf(text).filter((word) => !GENERIC.has(word));
+  const words = ownWordsOf(text);
   return words.length > 0 && areAmong(words, spoken);
 }
 

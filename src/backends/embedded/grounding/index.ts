@@ -6,12 +6,15 @@
  *     spread-lists       which items one call is about  → the grammar of the arguments
  *     asked-arguments    which optional ones are due    → the grammar of the arguments
  *     places             which place or name, only one  → the grammar of the arguments
+ *     routes             where a way begins and ends    → the grammar of the arguments
+ *     needless-words     which are no part of a value   → the grammar of the arguments
  *     coordinates        which sign they have           → the grammar of the arguments
  *     languages          which name they have           → the grammar of the arguments
  *     durations          how many of which unit         → the grammar of the arguments
  *     worked-out-numbers what they come to              → the grammar of the arguments
+ *     stays              when they end                  → the grammar of the arguments
  *     spoken-flags       which are asked for by name    → the grammar of the arguments
- *     unspoken-flags     which nobody asked about       → left out again (`child/optional-arguments.ts`)
+ *     unspoken-arguments which nobody asked about       → left out again (`child/optional-arguments.ts`)
  *     supported-values   which were made up             → left out again (`child/optional-arguments.ts`)
  *     measures           which unit was measured in     → the grammar of the arguments
  *     type-names         what no type is                → the grammar of the arguments
@@ -31,10 +34,13 @@ import { withCoordinates } from './coordinates.ts';
 import { asDescribed } from './described-values.ts';
 import { withDuration } from './durations.ts';
 import { withLanguages } from './languages.ts';
+import { withoutNeedlessWords } from './needless-words.ts';
 import { withPlaces } from './places.ts';
+import { withRoute } from './routes.ts';
 import { withSpokenFlags } from './spoken-flags.ts';
 import { withSpokenItems } from './spoken-items.ts';
 import { withSpreadLists } from './spread-lists.ts';
+import { withStay } from './stays.ts';
 import { withoutUntoldDates } from './told-dates.ts';
 import { withoutTypeNames } from './type-names.ts';
 import { withWorkedOutNumbers } from './worked-out-numbers.ts';
@@ -47,12 +53,15 @@ export function groundedParameters(parameters: JsonSchema, grounding: Grounding,
     (held) => withDuration(held, request),
     (held) => withWorkedOutNumbers(held, request),
     (held) => asDescribed(held, request),
+    (held) => withStay(held, request),
     (held) => withCoordinates(held, request),
     (held) => withSpokenItems(held, request),
     (held) => withLanguages(held, request),
     (held) => withAskedRequired(held, request, isParallel),
     (held) => (conversation === undefined ? held : withoutUntoldDates(held, request, conversation)),
     (held) => withPlaces(held, grounding, isParallel),
+    (held) => withRoute(held, grounding),
+    (held) => withoutNeedlessWords(held, grounding),
     (held) => withoutTypeNames(held, request),
     (held) => (isParallel ? withSpreadLists(held, grounding) : withSpokenFlags(held, request)),
   ];

@@ -22,9 +22,10 @@ const CODES = new Set(['code', 'currency', 'symbol', 'ticker']);
 const BETWEEN_CODES = '[ ,;/]';
 /** Arguments that hold whatever is said, by the last word of their names. */
 const TEXTS = new Set(
-  'body caption command comment content description expression formula input instruction message note prompt query question reason search subject summary text title topic'.split(
-    ' ',
-  ),
+  (
+    'body caption code command comment content description expression formula function input instruction message note prompt query question ' +
+    'reason search sql subject summary text title topic'
+  ).split(' '),
 );
 const OF_SEVERAL = /\b(?:comma|list|multiple|pair|several)/i;
 
@@ -67,10 +68,14 @@ function isCode(name: string, schema: JsonSchema): boolean {
   return isPlainText(schema) && !OF_SEVERAL.test(descriptionOf(schema));
 }
 
+/** By its name, it holds whatever is said. */
+export function isForAnyText(name: string): boolean {
+  return TEXTS.has(wordsOf(name).at(-1) ?? '');
+}
+
 /** By its own name, it holds the name of one thing. */
 function isOneName(name: string, schema: JsonSchema): boolean {
-  const last = wordsOf(name).at(-1) ?? '';
-  if (TEXTS.has(last) || /(?<!s)s$/.test(last)) return false;
+  if (isForAnyText(name) || /(?<!s)s$/i.test(name)) return false;
   return isPlainText(schema) && !OF_SEVERAL.test(descriptionOf(schema));
 }
 

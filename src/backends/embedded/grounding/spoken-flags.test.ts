@@ -19,10 +19,24 @@ it.each([
   'Book a flight to Oslo',
   'Book a flight to Oslo, but no direct one',
   "A flight, it doesn't have to be direct",
-  'Few direct flights',
+  'No stops, a direct flight',
+  'No direct flight, or a direct flight with no stops',
   '不要 direct flight',
 ])('is as it may be: %s', (request) => {
   expect(flagFor(request)).toEqual(flag);
+});
+
+it.each(['Few direct flights', 'No direct flight', "It isn't a direct flight", 'Without any direct flight'])(
+  'is false where it is denied: %s',
+  (request) => {
+    expect(flagFor(request)).toEqual({ ...flag, const: false });
+  },
+);
+
+it('is false for what is denied, and left alone beside it', () => {
+  const properties = { lazy: flag, artistic_interests: flag };
+  const held = withSpokenFlags({ type: 'object', properties }, 'I am lazy, with few artistic interests');
+  expect(held.properties).toEqual({ lazy: flag, artistic_interests: { ...flag, const: false } });
 });
 
 it('is left to a schema that says more, or is no flag', () => {

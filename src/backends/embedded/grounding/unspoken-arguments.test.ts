@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonSchema } from '../../../core/generation.ts';
-import { unspokenFlags } from './unspoken-flags.ts';
+import { unspokenArguments } from './unspoken-arguments.ts';
 
 function isUnspoken(flag: string, description: string, request: string | undefined, name = 'get_proteins'): boolean {
   const properties: JsonSchema = { [flag]: { type: 'boolean', description }, cell: { type: 'string' } };
-  return unspokenFlags(name, { type: 'object', properties, required: ['cell'] }, request).includes(flag);
+  return unspokenArguments(name, { type: 'object', properties, required: ['cell'] }, request).includes(flag);
 }
 
 describe('an optional flag', () => {
@@ -31,8 +31,24 @@ describe('an optional flag', () => {
   it('is one that may be left out', () => {
     const properties = { detailed: { type: 'boolean' }, count: { type: 'integer' } };
     const flags = (required: readonly string[]) =>
-      unspokenFlags('find', { type: 'object', properties, required: [...required] }, 'Find it');
+      unspokenArguments('find', { type: 'object', properties, required: [...required] }, 'Find it');
     expect(flags([])).toEqual(['detailed']);
     expect(flags(['detailed'])).toEqual([]);
+  });
+});
+
+describe('an optional precision', () => {
+  const isUnspokenNumber = (name: string, request: string): boolean => {
+    const properties: JsonSchema = { [name]: { type: 'integer', description: 'Decimals to round to.' } };
+    return unspokenArguments('distance', { type: 'object', properties }, request).includes(name);
+  };
+
+  it('is unspoken where nobody said how exact the result is to be', () => {
+    const request = 'The distance between A(3,4) and B(1,2)';
+    expect(isUnspokenNumber('rounding', request)).toBe(true);
+    expect(isUnspokenNumber('decimal_places', request)).toBe(true);
+    expect(isUnspokenNumber('rounding', `${request}, to 2 decimal places`)).toBe(false);
+    expect(isUnspokenNumber('rounding', `${request}, to the nearest integer`)).toBe(false);
+    expect(isUnspokenNumber('places', request)).toBe(false);
   });
 });

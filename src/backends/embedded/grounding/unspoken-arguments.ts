@@ -1,7 +1,7 @@
 /**
- * Flags that nobody asked about. Small weights set the optional ones that they are shown (`include_description: true` for "the
- * names of proteins"), and a value of a flag is nothing that could be looked up. What a flag is about can be: its own words
- * are those of its name and description that the function's name does not hold.
+ * Flags and precisions that nobody asked about. Small weights set the optional ones that they are shown (`include_description: true`
+ * for "the names of proteins", `rounding: 2` for points that hold a 2), and a value of a flag is nothing that could be looked up. What
+ * a flag is about can be: its own words are those of its name and description that the function's name does not hold.
  */
 import type { JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
@@ -18,8 +18,16 @@ const GENERIC = new Set(
   ).split(' '),
 );
 
-/** The optional flags of the function `name` that nothing in `conversation` is about; none where words cannot be compared. */
-export function unspokenFlags(
+/** How exact a result is to be. */
+const PRECISION = /\b(?:decimals?|precision|round|rounded|rounding|significant digits)\b/i;
+const OF_PRECISION =
+  /\b(?:accurate\w*|accuracy|decimals?|digits|exact\w*|figures|integer|nearest|places|precis\w+|round\w*|whole)\b/i;
+
+/**
+ * The optional flags and precisions of the function `name` that nothing in `conversation` is about; none where words cannot be
+ * compared.
+ */
+export function unspokenArguments(
   name: string,
   parameters: JsonSchema,
   conversation: string | undefined,
@@ -30,7 +38,10 @@ export function unspokenFlags(
   const told = wordsOf(name);
   return optionalArguments(parameters).filter((argument) => {
     const schema = properties[argument];
-    if (!isJsonObject(schema) || schema.type !== 'boolean') return false;
+    if (!isJsonObject(schema)) return false;
+    if (schema.type === 'integer' || schema.type === 'number')
+      return PRECISION.test(wordsOf(argument).join(' ')) && !OF_PRECISION.test(conversation);
+    if (schema.type !== 'boolean') return false;
     const text = `${argument} ${descriptionOf(schema)}`;
     const own = [
       ...wordsOf(argument).filter((word) => !GENERIC.has(word)),

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import type { JsonSchema } from '../../../core/generation.ts';
+import { compileArgumentsSchema } from '../constraints/index.ts';
+import { namedValues } from './named-values.ts';
+import { withoutNeedlessWords } from './needless-words.ts';
+
+const text: JsonSchema = { type: 'string' };
+
+/** Whether the first argument may be this text. */
+function mayBe(value: string, request: string, properties: JsonSchema): boolean {
+  const held = withoutNeedlessWords({ type: 'object', properties }, { values: namedValues(request, ''), request });
+  expect(() => compileArgumentsSchema(held)).not.toThrow();
+  const [first] = Object.values(
+    held.properties as { readonly [name: string]: { readonly not?: { readonly pattern: string } } },
+  );
+  return first?.not === undefined || !new RegExp(first.not.pattern).test(value);
+}
+
+describe('words that are no part of a value', () => {
+  it('are the name of the argument', () => {
+    expect(mayBe('Rosewood Finish', 'A guitar in Rosewood finish', { finish: text })).toBe(false);
+    expect(mayBe('Rosewood', 'A guitar in Rosewood finish', { finish: text })).toBe(true);
+    expect(mayBe('Finish', 'A guitar in Rosewood finish', { finish: text })).toBe(true);
+    expect(mayBe('Santa Clara County', 'Records of Santa Clara county', { county: text })).toBe(true);
+    expect(mayBe('Rosewood Finish', 'A guitar in Rosewood', { finish: text })).toBe(true);
+  });
+
+  it('are what another argument is told', () => {
+    const scale = { key: text, scale_type: { type: 'string', default: 'major' } };
+    expect(mayBe('C sharp major', 'The scale of C sharp major', scale)).toBe(false);
+    expect(mayBe('C sharp', 'The scale of C sharp major', scale)).toBe(true);
+    expect(mayBe('C sharp major', 'The scale of C sharp', scale)).toBe(true);
+    const dish = { dish: text, diet: { enum: ['vegan', 'any'], type: 'string' } };
+    expect(mayBe('Tasty vegan salad', 'A tasty vegan salad', dish)).toBe(false);
+    expect(mayBe('many salads', 'any of many salads', dish)).toBe(true);
+  });
+
+  it('are parts of names, and of texts of any kind', () => {
+    const hall = { venue: text, kind: { enum: ['hall', 'arena'], type: 'string' } };
+    expect(mayBe('Royal Albert Hall', 'Concerts in the Royal Albert Hall', hall)).toBe(true);
+    expect(mayBe('Royal Albert Hall', 'Concerts in a hall, the Royal Albert Hall', hall)).toBe(false);
+    expect(mayBe('jazz in a hall', 'Find jazz in a hall', { query: text, kind: hall.kind })).toBe(true);
+  });
+});

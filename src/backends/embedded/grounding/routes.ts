@@ -1,0 +1,59 @@
+/**
+ * Where a way begins and ends, as the request says it: of "from the Eiffel Tower to the Louvre" small weights make a way that begins
+ * in "Paris, France".
+ */
+import type { Json, JsonSchema } from '../../../core/generation.ts';
+import { isJsonObject } from '../constraints/schema-part.ts';
+import type { Grounding } from '../engine-protocol.ts';
+import { isPlainText } from './described-values.ts';
+import { descriptionOf } from './descriptions.ts';
+import { literalPattern, wordsOf } from './words.ts';
+
+const BEGINNINGS = new Set(['departure', 'from', 'origin', 'source', 'start', 'starting']);
+const ENDS = new Set(['arrival', 'destination', 'end', 'ending', 'target', 'to']);
+/** With one of these it is no time, and no name of an account. */
+const OF_PLACES = new Set('address airport city location place point port position station stop town'.split(' '));
+const FROM = /\bfrom (?:the )?$/i;
+/** Ways that go on begin or end elsewhere, too. */
+const GOES_ON = /\bfrom\b.*\bfrom\b|\b(?:back|return|round[ -]trip|then|via)\b/is;
+const TO = /^(?:, [^,]+?,?)? to (?:the )?$/i;
+/** A code is no name, and may be that of what the name means. */
+const OF_CODE = /\b(?:codes?|iata|icao|ids?|zip)\b|['"‘“(]\p{Lu}{2,4}['"’”)]|\be\.g\./iu;
+
+/** `parameters` whose only beginning and end are those of the only way that `request` tells of. */
+export function withRoute(
+  parameters: JsonSchema,
+  { values, request }: Pick<Grounding, 'values' | 'request'>,
+): JsonSchema {
+  const { properties } = parameters;
+  if (!isJsonObject(properties) || GOES_ON.test(request)) return parameters;
+  const names = values.filter(({ isNumber }) => !isNumber);
+  const ways = names.flatMap((from, index) => {
+    const to = names[index + 1];
+    const isWay = to && FROM.test(request.slice(0, from.start)) && TO.test(request.slice(from.end, to.start));
+    return isWay ? [{ from: from.text, to: to.text }] : [];
+  });
+  const [way, ...others] = ways;
+  if (way === undefined || others.length > 0) return parameters;
+  const entries = Object.entries(properties);
+  const [from, ...otherBeginnings] = entries.filter(([name, schema]) => isEndOf(name, schema, BEGINNINGS));
+  const [to, ...otherEnds] = entries.filter(([name, schema]) => isEndOf(name, schema, ENDS));
+  if (!from || !to || otherBeginnings.length + otherEnds.length > 0) return parameters;
+  const held = [
+    [from[0], beginningWith(way.from, from[1])],
+    [to[0], beginningWith(way.to, to[1])],
+  ] as const;
+  return { ...parameters, properties: { ...properties, ...Object.fromEntries(held) } };
+}
+
+function isEndOf(name: string, schema: Json, ends: ReadonlySet<string>): boolean {
+  const words = wordsOf(name);
+  if (!isJsonObject(schema) || !isPlainText(schema) || OF_CODE.test(descriptionOf(schema))) return false;
+  return words.some((word) => ends.has(word)) && words.every((word) => ends.has(word) || OF_PLACES.has(word));
+}
+
+/** What it lies in may follow, whether it was said or not. */
+function beginningWith(place: string, schema: Json): Json {
+  const [name = place] = place.split(',');
+  return { ...(schema as JsonSchema), pattern: `^([Tt]he )?${literalPattern(name)}` };
+}
