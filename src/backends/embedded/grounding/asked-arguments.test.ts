@@ -84,6 +84,8 @@ describe('the optional arguments that a request speaks of', () => {
     expect(heldFor('The highest grossing banks of Spain')).toEqual({ n: banks });
     expect(heldFor('The 3 best banks of Spain')).toEqual({ n: { ...banks, enum: [3] } });
     expect(heldFor('The interest bank of Spain')).toEqual({ n: banks });
+    expect(heldFor('A large bank for 3 years')).toEqual({ n: { ...banks, enum: [1] } });
+    expect(heldFor('A list of banks')).toEqual({ n: banks });
   });
 
   it('are no objects', () => {

@@ -86,7 +86,7 @@ function countsIn(request: string, schema: JsonSchema): readonly number[] {
   const noun = NUMBER_OF.exec(descriptionOf(schema))?.[1];
   if (noun === undefined) return [];
   const counts = countsOf(noun, request);
-  if (counts.length === 0 && asksForTheOne(noun, request)) return [1];
+  if (counts.length === 0 && asksForOne(noun, request)) return [1];
   return counts.every((count) => count <= MAX_COUNT) ? counts : [];
 }
 
@@ -94,9 +94,14 @@ function countsIn(request: string, schema: JsonSchema): readonly number[] {
 const THE_FIRST =
   /\bthe (?:most|least|best|worst|(?!(?:for|inter|gu|harv|requ|w|t)est)\p{L}{2,}est)((?: [\p{L}-]+){1,3})/giu;
 
-/** "The highest grossing bank" is one, of "top n banks". */
-function asksForTheOne(nouns: string, request: string): boolean {
-  const behind = [...request.matchAll(THE_FIRST)].flatMap(([, words = '']) => wordsOf(words));
+/** Any of some, with what stands behind; of "100 a day" it tells how often. */
+const ANY = /\ban? (?!(?:second|minute|hour|night|day|week|month|year)\b)([\p{L}-]+(?: [\p{L}-]+)?)/giu;
+
+/** "The highest grossing bank" is one, of "top n banks", and "a hotel room" of the "number of rooms". */
+function asksForOne(nouns: string, request: string): boolean {
+  const behind = [THE_FIRST, ANY]
+    .flatMap((said) => [...request.matchAll(said)])
+    .flatMap(([, words = '']) => wordsOf(words));
   return /s$/i.test(nouns) && behind.some((word) => !word.endsWith('s') && isSameWord(word, nouns.toLowerCase()));
 }
 

@@ -33,7 +33,7 @@ export function withoutNeedlessWords(
   const held = Object.entries(properties).map(([name, schema]): readonly [string, Json] => {
     if (!isJsonObject(schema) || !isPlainText(schema) || isForAnyText(name)) return [name, schema];
     const last = wordsOf(name).at(-1) ?? '';
-    const own = QUALITIES.has(last) && isSaid(last) ? [last] : [];
+    const own = QUALITIES.has(last) && placesOf(last, request).length > 0 ? [last] : [];
     const others = Object.entries(properties).flatMap(([other, told]) =>
       other === name ? [] : choicesIn(told).filter(isSaid),
     );

@@ -7,6 +7,7 @@ import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding } from '../engine-protocol.ts';
 import { isPlainText } from './described-values.ts';
 import { descriptionOf } from './descriptions.ts';
+import type { NamedValue } from './named-values.ts';
 import { literalPattern, wordsOf } from './words.ts';
 
 const BEGINNINGS = new Set(['departure', 'from', 'origin', 'source', 'start', 'starting']);
@@ -31,7 +32,7 @@ export function withRoute(
   const ways = names.flatMap((from, index) => {
     const to = names[index + 1];
     const isWay = to && FROM.test(request.slice(0, from.start)) && TO.test(request.slice(from.end, to.start));
-    return isWay ? [{ from: from.text, to: to.text }] : [];
+    return isWay ? [{ from: wholeOf(from, request), to: wholeOf(to, request) }] : [];
   });
   const [way, ...others] = ways;
   if (way === undefined || others.length > 0) return parameters;
@@ -40,8 +41,8 @@ export function withRoute(
   const [to, ...otherEnds] = entries.filter(([name, schema]) => isEndOf(name, schema, ENDS));
   if (!from || !to || otherBeginnings.length + otherEnds.length > 0) return parameters;
   const held = [
-    [from[0], beginningWith(way.from, from[1])],
-    [to[0], beginningWith(way.to, to[1])],
+    [from[0], named(way.from, from[1])],
+    [to[0], named(way.to, to[1])],
   ] as const;
   return { ...parameters, properties: { ...properties, ...Object.fromEntries(held) } };
 }
@@ -52,8 +53,19 @@ function isEndOf(name: string, schema: Json, ends: ReadonlySet<string>): boolean
   return words.some((word) => ends.has(word)) && words.every((word) => ends.has(word) || OF_PLACES.has(word));
 }
 
-/** What it lies in may follow, whether it was said or not. */
-function beginningWith(place: string, schema: Json): Json {
-  const [name = place] = place.split(',');
-  return { ...(schema as JsonSchema), pattern: `^([Tt]he )?${literalPattern(name)}` };
+interface Place {
+  readonly name: string;
+  /** What it lies in, as far as that is said, from the comma on. */
+  readonly within: string;
+}
+
+function wholeOf({ start, end }: NamedValue, request: string): Place {
+  const [name = '', ...within] = request.slice(start, end).split(/(?=,)/);
+  return { name, within: within.join('') };
+}
+
+/** As it is said. */
+function named({ name, within }: Place, schema: Json): Json {
+  const end = within === '' ? '' : `(${literalPattern(within)})?`;
+  return { ...(schema as JsonSchema), pattern: `^([Tt]he )?${literalPattern(name)}${end}$` };
 }

@@ -53,6 +53,13 @@ describe('all that must be given', () => {
     );
   });
 
+  it('is said in another form', () => {
+    const most = { type: 'integer', description: 'Max number of ingredients' };
+    const parameters = { type: 'object', properties: { most }, required: ['most'] };
+    expect(saidOf(parameters, { most: 4 }, 'A pie of less than 5 ingredients')).toBe('all');
+    expect(saidOf(parameters, { most: 4 }, 'A pie of less than 5 kilograms')).toBe('some');
+  });
+
   it('may be all but a text that one knows', () => {
     expect(said('The weather in the capital of France', { city: 'Paris' }, 'city')).toBe('numbers');
     expect(said('The weather in the capital of France', { city: 'Paris', days: 3 }, 'city', 'days')).toBe('some');

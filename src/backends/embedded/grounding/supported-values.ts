@@ -12,6 +12,7 @@ import { asDescribed } from './described-values.ts';
 import { descriptionOf } from './descriptions.ts';
 import { digitsIn, type Numbers, numbersIn } from './numbers.ts';
 import { sharedStart, wordsOf } from './words.ts';
+import { withWorkedOutNumbers } from './worked-out-numbers.ts';
 
 /** Longer texts are composed, not looked up. */
 const MAX_TEXT = 40;
@@ -81,13 +82,14 @@ export type SaidOf = 'all' | 'numbers' | 'some';
  */
 export function saidOf(parameters: JsonSchema, input: Json, conversation: string): SaidOf | undefined {
   const { required } = parameters;
-  const { properties } = asDescribed(parameters, conversation);
+  const { properties } = withWorkedOutNumbers(asDescribed(parameters, conversation), conversation);
   if (!isJsonObject(input) || !isJsonObject(properties) || !Array.isArray(required)) return undefined;
   const all = new Conversation(conversation);
   // "At a point, from a wire" is no distance of 1 and a current of 1.
   const ones = Object.values(input).filter((value) => value === 1).length;
   const judged = Object.entries(input).flatMap(([name, value]) => {
     if (!required.includes(name)) return [];
+    if (isWorkedOut(properties[name], value)) return [{ value, isSaid: true }];
     const isSaid = value === 1 && ones > 1 ? all.supports(value) : all.says(value);
     const isTold = isSaid === false && tells(properties[name], value);
     return isSaid === undefined || isTold ? [] : [{ value, isSaid }];
@@ -96,6 +98,11 @@ export function saidOf(parameters: JsonSchema, input: Json, conversation: string
   const unsaid = judged.filter(({ isSaid }) => !isSaid);
   if (unsaid.length === 0) return 'all';
   return unsaid.every(({ value }) => typeof value === 'string' && !/\p{N}/u.test(value)) ? 'numbers' : 'some';
+}
+
+/** One of the numbers that the conversation comes to. */
+function isWorkedOut(schema: Json | undefined, value: Json): boolean {
+  return typeof value === 'number' && isJsonObject(schema) && Array.isArray(schema.enum) && schema.enum.includes(value);
 }
 
 /** Whether a schema tells of a value: as one of a few texts, or by its description ("Default is 52"). */
