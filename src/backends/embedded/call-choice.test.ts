@@ -47,6 +47,8 @@ interface Seen {
   readonly measured: readonly string[];
   /** How likely calls of them are told to have been. */
   readonly chances: readonly (number | undefined)[];
+  /** The functions of which it was asked outright whether they do what is wanted. */
+  readonly outright: readonly string[];
 }
 
 /** What is chosen where the jobs say this, one after the other, a function fits so well, and calls would have these arguments. */
@@ -56,12 +58,14 @@ async function chosen(
   request: Parameters<typeof ask>[1] = {},
   weightsName = CODER,
   inputText?: string,
+  yesOdds?: number,
 ): Promise<Seen> {
   const input = planInputOf(ask('Is it cold?', { tools: [WEATHER], ...request }));
   const plans: DecodePlan[] = [];
   const argumentPlans: DecodePlan[] = [];
   const measured: string[] = [];
   const chances: (number | undefined)[] = [];
+  const outright: string[] = [];
   const start = (plan: DecodePlan): Job => {
     const [stage] = plan.stages;
     if (stage?.calls?.mode === 'required' && stage.maxTokens === 192) {
@@ -84,6 +88,10 @@ async function chosen(
       chances.push(callChance);
       return typeof measuredFit === 'function' ? measuredFit(name) : measuredFit;
     },
+    yesOddsOf: async ({ name }: { readonly name: string }) => {
+      outright.push(name);
+      return yesOdds;
+    },
   };
   const { signal } = new AbortController();
   return {
@@ -92,6 +100,7 @@ async function chosen(
     argumentPlans,
     measured,
     chances,
+    outright,
   };
 }
 
@@ -211,6 +220,31 @@ describe('a call that the weights make', () => {
     const { choice, measured } = await chosen([call(WEATHER.name)], BADLY, {}, 'some-other-7b');
     expect(choice).toMatchObject({ kind: 'call' });
     expect(measured).toEqual([]);
+  });
+});
+
+describe('asked outright', () => {
+  const outcome = async (fit: Fit, yesOdds: number | undefined, weightsName = CODER): Promise<unknown> => {
+    const { choice, outright } = await chosen([call(WEATHER.name)], fit, {}, weightsName, undefined, yesOdds);
+    return [choice?.kind, outright.length];
+  };
+
+  it('weights may say that a function does not what is wanted, where the measures do not settle it', async () => {
+    expect(await outcome(ENOUGH, 2)).toEqual(['call', 1]);
+    expect(await outcome(ENOUGH, 0.5)).toEqual(['without-calls', 1]);
+    expect(await outcome(ENOUGH, undefined)).toEqual(['call', 1]);
+    expect(await outcome({ evidence: 1.5, due: 0.95, isDue: true }, 0.5)).toEqual(['without-calls', 1]);
+    expect(await outcome(WELL, -2)).toEqual(['call', 0]);
+    expect(await outcome(BADLY, 2)).toEqual(['without-calls', 0]);
+  });
+
+  it('the smallest say nothing that would be worth it', async () => {
+    expect(await outcome(ENOUGH, -2, SMALLEST)).toEqual(['call', 0]);
+  });
+
+  it('what a call would say is not looked at where they say no', async () => {
+    const { argumentPlans } = await chosen([call(WEATHER.name)], ENOUGH, {}, CODER, '{"location":"Oslo"}', -1);
+    expect(argumentPlans).toEqual([]);
   });
 });
 

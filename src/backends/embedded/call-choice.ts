@@ -22,7 +22,15 @@ import {
 import type { PlanInput } from './decode-plan.ts';
 import type { Job } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
-import { type Fit, type FitCheck, isSettled, type Measured, measuredOf, withArguments } from './fit-check.ts';
+import {
+  type Fit,
+  type FitCheck,
+  isSettled,
+  type Measured,
+  measuredOf,
+  withArguments,
+  withoutYes,
+} from './fit-check.ts';
 import { saidOf } from './grounding/supported-values.ts';
 import { saysDate, takesDate } from './grounding/told-dates.ts';
 import { argumentsOf, argumentsPlanOf } from './said-arguments.ts';
@@ -41,13 +49,13 @@ type TextDecision = Extract<Decision, { kind: 'text' }>;
 export interface Chooser {
   readonly input: PlanInput;
   readonly weightsName: string;
-  readonly fitCheck: Pick<FitCheck, 'fitOf'>;
+  readonly fitCheck: Pick<FitCheck, 'fitOf' | 'yesOddsOf'>;
   readonly start: (plan: DecodePlan) => Job;
   readonly signal: AbortSignal;
 }
 
 /** Of weights that were measured. */
-type MeasuringChooser = Chooser & Pick<Measured, 'due'>;
+type MeasuringChooser = Chooser & Measured;
 
 /** How `plan` is to open. Undefined when there is nothing to choose, or the caller left. */
 export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<CallChoice | undefined> {
@@ -64,11 +72,11 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
       return { kind: 'without-calls' };
     case 'call':
       return measured
-        ? ((await dueCall(plan, decision, { ...chooser, due: measured.due })) ?? { kind: 'without-calls' })
+        ? ((await dueCall(plan, decision, { ...chooser, ...measured })) ?? { kind: 'without-calls' })
         : decision;
     case 'text':
       if (measured === undefined || !isNear(decision.callChance, measured)) return decision;
-      return (await missedCall(plan, decision, { ...chooser, due: measured.due })) ?? decision;
+      return (await missedCall(plan, decision, { ...chooser, ...measured })) ?? decision;
     default:
       return decision;
   }
@@ -137,17 +145,20 @@ async function missedCall(
   return fit?.isDue ? { kind: 'call', name: named.name, accepted } : undefined;
 }
 
-/** How well a function fits, and where that does not settle it, with what a call of it would say. */
+/** How well a function fits, and where that does not settle it, with what the weights and a call of it would say. */
 async function fitFor(
   plan: DecodePlan,
   name: string,
   callChance: number | undefined,
-  { fitCheck, input, due, start, signal }: MeasuringChooser,
+  { fitCheck, input, due, leastYesOdds, start, signal }: MeasuringChooser,
 ): Promise<Fit | undefined> {
   const fit = await fitCheck.fitOf({ name, callChance, due, input, start, signal });
   const tool = functionTools(input.request).find((each) => each.name === name);
+  if (!fit || !tool || isSettled(fit) || signal.aborted) return fit;
+  const yesOdds = leastYesOdds === undefined ? undefined : await fitCheck.yesOddsOf({ name, input, start, signal });
+  if (yesOdds !== undefined && yesOdds < (leastYesOdds ?? 0)) return withoutYes(fit);
   const conversation = plan.stages[0]?.calls?.grounding?.conversation;
-  if (!fit || !tool || conversation === undefined || isSettled(fit) || signal.aborted) return fit;
+  if (conversation === undefined || signal.aborted) return fit;
   const made = await argumentsOf(start(argumentsPlanOf(plan, name)));
   const said = made === undefined ? undefined : saidOf(parametersOf(tool), made, conversation);
   return said === undefined ? fit : withArguments(fit, said);

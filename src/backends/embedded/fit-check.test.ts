@@ -119,6 +119,22 @@ describe('how well a function fits', () => {
     expect(dueOf('Qwen2.5 Coder 1.5B Instruct')).toBeGreaterThan(dueOf('qwen2.5-coder-0.5b-instruct') ?? 9);
   });
 
+  it('is also what the weights say, asked outright', async () => {
+    const prompts: string[] = [];
+    const start = (plan: DecodePlan): Job => {
+      prompts.push(plan.prompt.map(({ text }) => text).join(''));
+      return saying(plan.stages[0]?.grammar?.includes('yes') ? 0.5 : 2);
+    };
+    const { signal } = new AbortController();
+    const question = { input: planInputOf(asked()), start, signal };
+    expect(await new FitCheck().yesOddsOf({ name: WEATHER.name, ...question })).toBeCloseTo(1.5);
+    const [prompt = '', again] = prompts;
+    expect(again).toBe(prompt);
+    expect(prompt).toMatch(/Function: get_current_weather: .*\nRequest: Is it cold\?\nDoes what is wanted:$/);
+    expect(prompt.match(/Does what is wanted: yes/g)?.length).toBe(prompt.match(/Does what is wanted: no/g)?.length);
+    expect(await new FitCheck().yesOddsOf({ name: 'no_such', ...question })).toBeUndefined();
+  });
+
   it('needs less where the weights were sure of calling, and more where they were not', async () => {
     const dueAt = async (callChance: number | undefined, share: number) =>
       (await look({ name: [2, 8, 8], request: [10 - share * 10, 10] }, { callChance })).fit?.isDue;

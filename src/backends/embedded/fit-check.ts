@@ -2,8 +2,7 @@
  * Whether a call is due is looked at before it is passed on, for small weights that were not trained to decide it: once
  * functions are in their prompt, such weights call for nearly everything.
  *
- * They are not asked, since what they say of themselves is worth little. Three things are measured, of which each errs
- * in its own way, and their sum decides (docs/decisions/0019):
+ * Three things are measured, of which each errs in its own way, and their sum decides (docs/decisions/0019):
  *
  * - how much the request tells of the function: in a list of requests and the functions that answer them, a fitting
  *   request makes the function's name far likelier than no request does;
@@ -11,22 +10,23 @@
  *   global warming", with a function for papers) stays as surprising as it was;
  * - how likely a call was to the weights themselves.
  *
- * Where these do not settle it (`isSettled`), what the call would say is a fourth (`said-arguments.ts`).
+ * Where these do not settle it (`isSettled`), what the call would say is a fourth (`said-arguments.ts`), and weights whose word
+ * is worth something are asked (`outright-question.ts`).
  *
  * The first costs a prompt of some 150 tokens and the 5 to 15 tokens of the name, three times for a function that is new;
  * the second two prompts of some 200 tokens and the request's own, for a short one, and only where it can still change
  * anything. None of it is counted, as forced text is not.
  */
 import { type FunctionTool, functionTools, type GenerationRequest } from '../../core/generation.ts';
-import { literal, printExpression } from './constraints/grammar-expression.ts';
 import { isJsonObject } from './constraints/schema-part.ts';
 import type { PlanInput } from './decode-plan.ts';
 import type { Job } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
 import type { SaidOf } from './grounding/supported-values.ts';
-import { plainSegments } from './raw-prompt.ts';
-import { engineSampling } from './sampling.ts';
+import { outrightQuestion } from './outright-question.ts';
 import { isSingleRequest, lastMessageText } from './single-request.ts';
+import { onlyPlanOf, surpriseOf } from './surprise.ts';
+import { cutText, oneLine, type ToldFunction, toldOf } from './told-function.ts';
 import { parametersOf } from './tool-prompt.ts';
 
 /** How well a function fits a request. */
@@ -48,6 +48,8 @@ const ODDS_WEIGHT = 0.1;
 const SAID = 0.2;
 const MADE_UP = 0.6;
 const TEXT_MADE_UP = 0.25;
+/** What it says against it that the weights do: more than is open where they are asked. */
+const NO = 1;
 /** More a request is hardly ever told by a function. */
 const MOST_SHARE = 0.9;
 /** With a name that is told so well, and weights so sure, the request need not be looked at. */
@@ -63,6 +65,8 @@ export interface Measured {
   readonly nearChance: number;
   /** From this evidence on a call is due. */
   readonly due: number;
+  /** With smaller odds of a yes none is, where they are asked; undefined: what they say is worth nothing. */
+  readonly leastYesOdds: number | undefined;
 }
 
 /**
@@ -71,8 +75,8 @@ export interface Measured {
  * often where none is due, so more has to speak for it: of some 140 calls that were due none had less than 1.19.
  */
 const MEASURED: readonly (Measured & { readonly pattern: RegExp })[] = [
-  { pattern: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i, nearChance: 0, due: 0.95 },
-  { pattern: /qwen[\s._-]*2\.5[\s._-]*coder.*\b1\.5b/i, nearChance: 0.1, due: 1.1 },
+  { pattern: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i, nearChance: 0, due: 0.95, leastYesOdds: undefined },
+  { pattern: /qwen[\s._-]*2\.5[\s._-]*coder.*\b1\.5b/i, nearChance: 0.1, due: 1.1, leastYesOdds: 0.7 },
 ];
 
 /** A function that has to be told one of these answers what no name can tell. */
@@ -85,9 +89,6 @@ const MAX_REQUEST_CHARACTERS = 1_200;
 const MAX_TOLD_REQUEST_CHARACTERS = 120;
 /** What a function tells of shorter ones that it answers, mostly. */
 const USUAL_SHARE = 0.4;
-const MAX_DESCRIPTION_CHARACTERS = 200;
-/** More than a name has, or a short request. */
-const MAX_TOLD_TOKENS = 96;
 /** Functions whose surprise without a request is remembered. */
 const MAX_REMEMBERED = 1_000;
 
@@ -141,6 +142,11 @@ export function withArguments(fit: Fit, said: SaidOf): Fit {
   return fitWith(fit.evidence + { all: SAID, numbers: -TEXT_MADE_UP, some: -MADE_UP }[said], fit.due);
 }
 
+/** A fit of a function of which the weights themselves say that it does not what is wanted. */
+export function withoutYes(fit: Fit): Fit {
+  return fitWith(fit.evidence - NO, fit.due);
+}
+
 function fitWith(evidence: number, due: number): Fit {
   return { evidence, due, isDue: evidence >= due };
 }
@@ -170,6 +176,21 @@ export class FitCheck {
     const requestShare = isShort ? await this.#requestShare(tool, ` ${text}`, question) : USUAL_SHARE;
     if (requestShare === undefined) return undefined;
     return fitWith(known + requestShare, due);
+  }
+
+  /** How much likelier the weights' own yes is than their no, as log odds; undefined when nobody can tell. */
+  async yesOddsOf({
+    name,
+    input,
+    start,
+    signal,
+  }: Omit<FitQuestion, 'callChance' | 'due'>): Promise<number | undefined> {
+    const tool = functionTools(input.request).find((each) => each.name === name);
+    if (!tool) return undefined;
+    const prompt = outrightQuestion(tool, cutText(lastMessageText(input.request), MAX_REQUEST_CHARACTERS));
+    const yes = await surpriseOf(onlyPlanOf(prompt, ' yes', input), start, signal);
+    const no = await surpriseOf(onlyPlanOf(prompt, ' no', input), start, signal);
+    return yes === undefined || no === undefined ? undefined : no - yes;
   }
 
   /** How much of the name the request tells: 1 all of it, 0 no more than another request, less than that little. */
@@ -229,108 +250,20 @@ function shareOf(here: number, elsewhere: number): number {
   return elsewhere > 0 ? 1 - here / elsewhere : 0;
 }
 
-/**
- * How unlikely the only text is that a plan allows: its negative log probability, in nats. Undefined when it was not made
- * to its end, or nothing tells of it.
- */
-async function surpriseOf(
-  plan: DecodePlan,
-  start: (plan: DecodePlan) => Job,
-  signal: AbortSignal,
-): Promise<number | undefined> {
-  if (signal.aborted) return undefined;
-  const job = start(plan);
-  let surprise: number | undefined;
-  for (;;) {
-    const messages = await job.messages.take();
-    if (!messages || signal.aborted) return undefined;
-    for (const message of messages) {
-      switch (message.type) {
-        case 'accepted':
-          break;
-        case 'step-item':
-          for (const piece of message.item.pieces) {
-            if (piece.type !== 'text') continue;
-            for (const { logprob } of piece.logprobs ?? []) surprise = (surprise ?? 0) - logprob;
-          }
-          break;
-        case 'choice-end':
-          job.cancel();
-          return surprise;
-        case 'refused':
-        case 'done':
-        case 'failed':
-        case 'lost':
-          return undefined;
-        default:
-          message satisfies never;
-      }
-    }
-  }
-}
-
-interface ToldFunction {
-  /** `name: Beginning of its description` */
-  readonly told: string;
-  readonly parameters: string;
-}
-
-function toldOf(tool: FunctionTool): ToldFunction {
-  const { properties } = parametersOf(tool);
-  const parameters = isJsonObject(properties) ? Object.keys(properties).join(', ') : '';
-  const description = oneLine(tool.description ?? '').slice(0, MAX_DESCRIPTION_CHARACTERS);
-  return { told: `${tool.name}: ${description.toWellFormed()}`, parameters: parameters || 'none' };
-}
-
 /** The function's name behind a request. */
 function functionPlan(request: string, name: string, input: PlanInput): DecodePlan {
   const examples = EXAMPLES.map((example) => `Request: ${example.request}\nFunction: ${example.told}\n\n`).join('');
   const prompt = `A list of requests, each with the function that answers it.\n\n${examples}Request: ${request}\nFunction:`;
-  return planOf(prompt, name, input);
+  return onlyPlanOf(prompt, name, input);
 }
 
 /** The request behind a function. */
 function requestPlan(tool: ToldFunction, request: string, input: PlanInput): DecodePlan {
   const line = ({ told, parameters }: ToldFunction): string => `Function: ${told}\nArguments: ${parameters}\nRequest:`;
   const examples = EXAMPLES.map((example) => `${line(example)} ${example.request}\n\n`).join('');
-  return planOf(
+  return onlyPlanOf(
     `A list of functions, each with a request that it answers.\n\n${examples}${line(tool)}`,
     request,
     input,
   );
-}
-
-/** Only one text is possible; what it is made by says nothing. */
-function planOf(prompt: string, text: string, { request, cutter }: PlanInput): DecodePlan {
-  const namespace = request.contextCache?.namespace;
-  return {
-    prompt: plainSegments(prompt, cutter),
-    // What one caller asked is warm for nobody else.
-    cache: namespace === undefined ? undefined : { mode: 'off', namespace },
-    stages: [
-      {
-        kind: 'answer',
-        opening: '',
-        maxTokens: MAX_TOLD_TOKENS,
-        grammar: `root ::= ${printExpression(literal(text))}`,
-        isProse: true,
-      },
-    ],
-    choices: 1,
-    sampling: engineSampling({ temperature: 0 }, undefined, 0),
-    stopTexts: [],
-    stopTokens: [],
-    logprobs: { top: 0 },
-  };
-}
-
-/** A text by its beginning and its end. */
-function cutText(text: string, maxCharacters: number): string {
-  if (text.length <= maxCharacters) return text;
-  const half = maxCharacters / 2;
-  return `${text.slice(0, half).toWellFormed()} … ${text.slice(-half).toWellFormed()}`;
-}
-
-function oneLine(text: string): string {
-  return text.replace(/\s+/g, ' ').trim();
 }
