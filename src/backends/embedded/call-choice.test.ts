@@ -291,6 +291,17 @@ describe('an answer in text', () => {
     });
   });
 
+  it('is made without functions where it would be a call of one that nobody has', async () => {
+    const opened = (said: string): Promise<Seen> => chosen([text(said, 0.02), call(WEATHER.name)], BADLY);
+    expect((await opened('```json\n{"name": "no_such"')).choice).toEqual({ kind: 'without-calls' });
+    expect((await opened('```json\n{\n  "name": "no_s')).choice).toEqual({ kind: 'without-calls' });
+    expect((await opened('{"name": "no.such", "arguments": {')).choice).toEqual({ kind: 'without-calls' });
+    expect((await opened('```json\n{"title": "no_such"')).choice).toMatchObject({ kind: 'text' });
+    expect((await opened('Say {"name": "no_such"')).choice).toMatchObject({ kind: 'text' });
+    const other = await chosen([text('```json\n{"name": "no_such"', 0.02)], BADLY, {}, 'some-other-7b');
+    expect(other.choice).toMatchObject({ kind: 'text' });
+  });
+
   it('has the log probabilities that the caller asked for, and no others', async () => {
     const plain = (await chosen([text('It', 0.02)], WELL)).choice;
     expect(plain).toMatchObject({ pieces: [{ type: 'text', text: 'It' }] });

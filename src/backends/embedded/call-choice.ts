@@ -7,6 +7,7 @@
  *                    and none fits                                 → an answer made without functions
  *     they answer    and were not near to calling                  → that answer (of some weights all are looked at)
  *                    and were, and the function fits all the same  → a call of it
+ *                    with a call of a function that nobody has     → an answer made without functions
  *
  * The jobs run one after the other, so that one place in the queue is enough.
  */
@@ -75,11 +76,21 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
         ? ((await dueCall(plan, decision, { ...chooser, ...measured })) ?? { kind: 'without-calls' })
         : decision;
     case 'text':
-      if (measured === undefined || !isNear(decision.callChance, measured)) return decision;
-      return (await missedCall(plan, decision, { ...chooser, ...measured })) ?? decision;
+      if (measured === undefined) return decision;
+      return (
+        (isNear(decision.callChance, measured) && (await missedCall(plan, decision, { ...chooser, ...measured }))) ||
+        (opensAsCall(decision) ? { kind: 'without-calls' } : decision)
+      );
     default:
       return decision;
   }
+}
+
+/** What such weights make where none of the functions in their prompt answers: a call of one that nobody has. It is read up to there. */
+const UNDECLARED_CALL = /^\s*(?:```(?:json)?\s*)?\{\s*"name"\s*:\s*"[\w.-]/;
+
+function opensAsCall({ pieces }: TextDecision): boolean {
+  return UNDECLARED_CALL.test(pieces.map((piece) => (piece.type === 'text' ? piece.text : '')).join(''));
 }
 
 /** An engine that tells no probabilities cannot be asked. */
