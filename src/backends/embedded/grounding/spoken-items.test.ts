@@ -25,6 +25,14 @@ describe('items of lists', () => {
     expect(itemsFor('One with a patio, for disabled people')).toEqual(['Patio', 'Disabled Access']);
   });
 
+  it('are none whose words stand apart and are those of another one', () => {
+    const enums = ['Guitar Lessons', 'Piano Lessons', 'Violin Lessons', 'Repairs'];
+    const list: JsonSchema = { type: 'array', items: { type: 'string', enum: enums } };
+    expect(itemsFor('A guitar shop that also offers violin lessons', list)).toEqual(['Violin Lessons']);
+    expect(itemsFor('A shop with guitar, piano and violin lessons', list)).toEqual(enums.slice(0, 3));
+    expect(itemsFor('A guitar shop with violin lessons and repairs', list)).toEqual(['Violin Lessons', 'Repairs']);
+  });
+
   it('have the numbers that it gives', () => {
     const list = { type: 'array', items: { type: 'string', enum: ['24 hours', 'Patio', '2 floors'] } };
     expect(itemsFor('A patio on 2 floors', list)).toEqual(['Patio', '2 floors']);

@@ -8,7 +8,7 @@ import { isJsonObject } from '../constraints/schema-part.ts';
 import { choicesOf } from './asked-arguments.ts';
 import { isPlainList } from './described-values.ts';
 import { Conversation } from './supported-values.ts';
-import { areAmong, wordsOf } from './words.ts';
+import { areAmong, placesOf, wordsOf } from './words.ts';
 
 /** Then more may be meant than what is said. */
 const WHOLE = /\b(?:all|any|anything|each|every|everything|whatever)\b/i;
@@ -33,10 +33,38 @@ export function withSpokenItems(parameters: JsonSchema, request: string): JsonSc
     if (!isJsonObject(schema) || !isPlainList(schema) || !isJsonObject(schema.items)) return schema;
     const choices = choicesOf(schema).filter(hasNumbersOf);
     if (!choices.some(isSaid)) return schema;
-    const kept = choices.filter((choice) => conversation.supports(choice));
+    const kept = choices.filter((choice) => conversation.supports(choice) && isMeant(choice, choices, request));
     if (kept.length > MAX_KEPT) return schema;
     return { ...schema, items: { ...schema.items, enum: kept }, uniqueItems: true };
   };
   const narrowed = Object.entries(properties).map(([name, schema]) => [name, narrow(schema)] as const);
   return { ...parameters, properties: Object.fromEntries(narrowed) };
+}
+
+const JOINING = new Set(['and', 'both', 'n', 'or', 'plus']);
+
+/**
+ * Not so where its words stand apart and some of them are another choice's: of "a guitar shop with violin lessons" `Guitar Lessons`
+ * are not, of "guitar and violin lessons" they are.
+ */
+function isMeant(choice: string, choices: readonly string[], request: string): boolean {
+  if (placesOf(choice, request).length > 0) return true;
+  const beside = choices.filter((other) => areSharing(choice, other)).flatMap((other) => placesOf(other, request));
+  if (beside.length === 0) return true;
+  const listed = choices.flatMap(wordsOf);
+  const own = wordsOf(choice).filter(
+    (word) => !choices.some((other) => other !== choice && areAmong([word], wordsOf(other))),
+  );
+  return own
+    .flatMap((word) => placesOf(word, request))
+    .some(({ end }) => beside.some(({ start }) => end <= start && isList(request.slice(end, start), listed)));
+}
+
+function areSharing(choice: string, other: string): boolean {
+  return choice !== other && wordsOf(choice).some((word) => areAmong([word], wordsOf(other)));
+}
+
+/** Nothing but other items and what joins them. */
+function isList(between: string, listed: readonly string[]): boolean {
+  return wordsOf(between).every((word) => JOINING.has(word) || areAmong([word], listed));
 }
