@@ -15,6 +15,8 @@ describe('when a stay ends', () => {
     ['From June 29th, 2022, for two nights', '^2022-07-01$'],
     ['3 nights from 2024-02-27', '^2024-03-01$'],
     ['2 nights from the 30th of December', '^[12][0-9]{3}-01-01$'],
+    ['2022年6月1日入住，住3晚', '^2022-06-04$'],
+    ['6月30日起住两晚', '^[12][0-9]{3}-07-02$'],
     ['For a week from May 1', '^[12][0-9]{3}-05-08$'],
   ])('"%s": %s', (request, pattern) => {
     expect(endFor(request)).toBe(pattern);
@@ -23,6 +25,7 @@ describe('when a stay ends', () => {
   it.each([
     'A room from 1st June 2022',
     'A room for 3 nights',
+    '6月1日晚上入住',
     '3 nights from 1st June 2022, paid on May 1',
     '3 nights from 1st June 2022, or 4 nights',
     '3 days from 1st June 2022',

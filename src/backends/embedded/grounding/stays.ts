@@ -14,11 +14,12 @@ const ISO = /\bYYYY-MM-DD\b|\bISO[ -]?8601\b/i;
 const MONTHS = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
 const MONTH =
   '(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)';
-/** 1st (of) June(, 2022); June 1st(, 2022); 2022-06-01. */
+/** 1st (of) June(, 2022); June 1st(, 2022); 2022-06-01; (2022年)6月1日. */
 const DATE = new RegExp(
   `\\b(?:(?<day>\\d{1,2})(?:st|nd|rd|th)? (?:of )?(?<month>${MONTH})\\b\\.?(?:,? (?<year>\\d{4}))?|` +
     `(?<month2>${MONTH})\\.? (?<day2>\\d{1,2})(?:st|nd|rd|th)?\\b(?:,? (?<year2>\\d{4}))?|` +
-    '(?<year3>\\d{4})-(?<month3>\\d{2})-(?<day3>\\d{2}))(?!\\d)',
+    '(?<year3>\\d{4})-(?<month3>\\d{2})-(?<day3>\\d{2}))(?!\\d)|' +
+    '(?:(?<year4>\\d{4})年)?(?<month4>\\d{1,2})月(?<day4>\\d{1,2})[日号]',
   'gi',
 );
 
@@ -54,19 +55,29 @@ function datesOf(
   });
 }
 
+const HAN_NIGHTS = /(?<![\d月日号点])(\d{1,2}|[一二两三四五六七八九十])个?[晚夜](?![上间点])/gu;
+const HAN_COUNTS = '零一二三四五六七八九十';
+
+function hanCount(text: string): number {
+  return /\d/.test(text) ? Number(text) : HAN_COUNTS.indexOf(text.replace('两', '二'));
+}
+
 function nightsIn(request: string): number | undefined {
-  const nights = [...countsOf('night', request), ...countsOf('week', request).map((weeks) => 7 * weeks)];
+  const hanNights = [...request.matchAll(HAN_NIGHTS)].map(([, count = '']) => hanCount(count));
+  const nights = [...hanNights, ...countsOf('night', request), ...countsOf('week', request).map((weeks) => 7 * weeks)];
   if (nights.length === 0 && /\b(?:for|of) a week\b/i.test(request)) return 7;
   return nights.length === 1 ? nights[0] : undefined;
 }
 
 function daysIn(request: string): readonly Day[] {
   return [...request.matchAll(DATE)].flatMap(({ groups = {} }) => {
-    const { day, day2, day3, month, month2, month3, year, year2, year3 } = groups;
+    const { day, day2, day3, day4, month, month2, month3, month4, year, year2, year3, year4 } = groups;
     const named = month ?? month2;
-    const number = named === undefined ? Number(month3) : MONTHS.indexOf(named.slice(0, 3).toLowerCase()) + 1;
-    const told = year ?? year2 ?? year3;
-    return [{ year: told === undefined ? undefined : Number(told), month: number, day: Number(day ?? day2 ?? day3) }];
+    const number = named === undefined ? Number(month3 ?? month4) : MONTHS.indexOf(named.slice(0, 3).toLowerCase()) + 1;
+    const told = year ?? year2 ?? year3 ?? year4;
+    return [
+      { year: told === undefined ? undefined : Number(told), month: number, day: Number(day ?? day2 ?? day3 ?? day4) },
+    ];
   });
 }
 

@@ -32,28 +32,43 @@ export function withWorkedOutNumbers(parameters: JsonSchema, request: string): J
 /** What the request comes to for an argument that is told so; none where it says nothing in another form. */
 type Form = (told: string, request: string) => readonly number[];
 
-const OF_24_HOURS = /\b24[ -]?h(?:ours?|rs?)?\b/i;
+const OF_24_HOURS = /\b24[ -]?h(?:ours?|rs?)?\b|24\s?小时/i;
 const HALF_DAY_TIME = /(?<![\d:.])(1[0-2]|0?[1-9])(:[0-5]\d)?\s?([ap])\.?m\b/gi;
+
+const HAN_TIME =
+  /(凌晨|早上|早晨|上午|中午|下午|傍晚|晚上|晚间|晚)\s?(1[0-2]|0?[1-9])\s?[点點时時](整(?!\d)|半|[一\d])?/gu;
+const AFTER_NOON = new Set(['中午', '下午', '傍晚', '晚上', '晚间', '晚']);
 
 /** Whole hours; a time of the day with minutes is no number. */
 function hoursOfDay(told: string, request: string): readonly number[] {
   if (!OF_24_HOURS.test(told)) return [];
-  const times = [...request.matchAll(HALF_DAY_TIME)];
-  if (times.some(([, , minutes = ':00']) => minutes !== ':00')) return [];
-  return times.map(([, hour = '', , half = '']) => (Number(hour) % 12) + (half.toLowerCase() === 'p' ? 12 : 0));
+  const times = [...request.matchAll(HALF_DAY_TIME)].map(([, hour = '', minutes = ':00', half = '']) => ({
+    hour: (Number(hour) % 12) + (half.toLowerCase() === 'p' ? 12 : 0),
+    isWhole: minutes === ':00',
+  }));
+  const hanTimes = [...request.matchAll(HAN_TIME)].map(([, part = '', hour = '', minutes = '整']) => ({
+    hour: (Number(hour) % 12) + (AFTER_NOON.has(part) ? 12 : 0),
+    isWhole: minutes === '整',
+  }));
+  const all = [...times, ...hanTimes];
+  return all.every(({ isWhole }) => isWhole) ? all.map(({ hour }) => hour) : [];
 }
 
-const IN_INCHES = /\bin inch(?:es)?\b|^[^:]*\binches:/i;
+const IN_INCHES = /\bin inch(?:es)?\b|^[^:]*\binches:|英寸/i;
 const FEET = `(?<![\\d.,])(\\d+)\\s?(?:'|′|’|ft\\.?|feet|foot)(?![\\p{L}])`;
 const FEET_AND_INCHES = new RegExp(
   `${FEET}\\s?(?:and )?(?:(\\d+(?:\\.\\d+)?)\\s?(?:"|″|”|''|in\\b|inch(?:es)?\\b|(?![\\d.,'"])))`,
   'giu',
 );
 
+const HAN_FEET_AND_INCHES = /(\d+)\s?英尺\s?(?:零)?(\d+(?:\.\d+)?)\s?英寸/gu;
+
 /** A length in feet and inches. */
 function lengthsInInches(told: string, request: string): readonly number[] {
   if (!IN_INCHES.test(told)) return [];
-  return [...request.matchAll(FEET_AND_INCHES)].map(([, feet = '', inches = '']) => Number(feet) * 12 + Number(inches));
+  return [...request.matchAll(FEET_AND_INCHES), ...request.matchAll(HAN_FEET_AND_INCHES)].map(
+    ([, feet = '', inches = '']) => Number(feet) * 12 + Number(inches),
+  );
 }
 
 const TIMES_A_YEAR =
