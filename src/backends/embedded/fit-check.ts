@@ -76,7 +76,7 @@ export interface Measured {
  */
 const MEASURED: readonly (Measured & { readonly pattern: RegExp })[] = [
   { pattern: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i, nearChance: 0, due: 0.95, leastYesOdds: undefined },
-  { pattern: /qwen[\s._-]*2\.5[\s._-]*coder.*\b1\.5b/i, nearChance: 0.1, due: 1.1, leastYesOdds: 0.7 },
+  { pattern: /qwen[\s._-]*2\.5[\s._-]*coder.*\b1\.5b/i, nearChance: 0.1, due: 1.1, leastYesOdds: 0.25 },
 ];
 
 /** A function that has to be told one of these answers what no name can tell. */

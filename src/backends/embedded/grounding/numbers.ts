@@ -56,6 +56,11 @@ const IN_WORDS: ReadonlyMap<string, number> = new Map(
     ninety: 90,
     zero: 0,
     none: 0,
+    // Of speeds.
+    rest: 0,
+    dropped: 0,
+    motionless: 0,
+    stationary: 0,
     half: 0.5,
     quarter: 0.25,
     hundred: 100,

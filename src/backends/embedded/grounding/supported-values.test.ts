@@ -48,6 +48,8 @@ describe('all that must be given', () => {
     expect(said('Who won the World Series in 2020?', { event: 'World Series', year: '2020' }, 'event', 'year')).toBe(
       'all',
     );
+    expect(said('A car starts from rest', { speed: 0 }, 'speed')).toBe('all');
+    expect(said('A car starts', { speed: 0 }, 'speed')).toBe('some');
     expect(said('Who won the World Series?', { event: 'World Series', year: '2020/2021' }, 'event', 'year')).toBe(
       'some',
     );
