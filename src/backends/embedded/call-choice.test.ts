@@ -229,7 +229,7 @@ describe('asked outright', () => {
     return [choice?.kind, outright.length];
   };
 
-  it('weights may say that a function does not what is wanted, where the measures do not settle it', async () => {
+  it('weights may say that a function does not do what is wanted, where the measures do not settle it', async () => {
     expect(await outcome(ENOUGH, 2)).toEqual(['call', 1]);
     expect(await outcome(ENOUGH, 0.2)).toEqual(['without-calls', 1]);
     expect(await outcome(ENOUGH, undefined)).toEqual(['call', 1]);

@@ -142,7 +142,7 @@ export function withArguments(fit: Fit, said: SaidOf): Fit {
   return fitWith(fit.evidence + { all: SAID, numbers: -TEXT_MADE_UP, some: -MADE_UP }[said], fit.due);
 }
 
-/** A fit of a function of which the weights themselves say that it does not what is wanted. */
+/** A fit of a function of which the weights themselves say that it does not do what is wanted. */
 export function withoutYes(fit: Fit): Fit {
   return fitWith(fit.evidence - NO, fit.due);
 }

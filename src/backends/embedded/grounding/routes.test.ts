@@ -3,7 +3,7 @@ import type { JsonSchema } from '../../../core/generation.ts';
 import { namedValues } from './named-values.ts';
 import { withRoute } from './routes.ts';
 
-const place = { type: 'string', description: 'Where it is' };
+const place = { type: 'string', description: 'A place' };
 
 function patternsFor(
   request: string,
@@ -34,11 +34,13 @@ describe('where a way begins and ends', () => {
 
   it('is told by the names of two arguments', () => {
     const request = 'A flight from Oslo to Rome';
-    const patternsOf = (from: string, to: string, schema = place): readonly unknown[] =>
+    const patternsOf = (from: string, to: string, schema: JsonSchema = place): readonly unknown[] =>
       patternsFor(request, { [from]: schema, [to]: schema });
     expect(patternsOf('from', 'to')).toEqual(['^([Tt]he )?Oslo$', '^([Tt]he )?Rome$']);
     expect(patternsOf('departureCity', 'arrivalCity')).toEqual(['^([Tt]he )?Oslo$', '^([Tt]he )?Rome$']);
     expect(patternsOf('start_date', 'end_date')).toEqual([undefined, undefined]);
+    expect(patternsOf('from', 'to', { type: 'string', description: 'A currency' })).toEqual([undefined, undefined]);
+    expect(patternsOf('from', 'to', { type: 'string' })).toEqual([undefined, undefined]);
     expect(patternsOf('from', 'city')).toEqual([undefined, undefined]);
     expect(patternsOf('from', 'to', { ...place, description: 'IATA code' })).toEqual([undefined, undefined]);
     expect(patternsOf('from', 'to', { ...place, description: 'An airport (JFK)' })).toEqual([undefined, undefined]);

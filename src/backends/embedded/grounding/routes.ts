@@ -12,8 +12,12 @@ import { literalPattern, wordsOf } from './words.ts';
 
 const BEGINNINGS = new Set(['departure', 'from', 'origin', 'source', 'start', 'starting']);
 const ENDS = new Set(['arrival', 'destination', 'end', 'ending', 'target', 'to']);
-/** With one of these it is no time, and no name of an account. */
-const OF_PLACES = new Set('address airport city location place point port position station stop town'.split(' '));
+/** With one of these it is no time. */
+const PLACES = new Set('airport city location place point port position station stop town'.split(' '));
+/** Whatever its name, it is told of a place: mails and currencies have a `from` and a `to`, too. */
+const OF_PLACE =
+  /\b(?:airport|arriv\w+|city|depart\w*|destination|direction|drive|fly\w*|flight|journey|leav\w+|location|place|ride|route|station|stop|town|travel\w*|trip)\b/i;
+const OF_NO_PLACE = /\b(?:account|e-?mail|currency|language|recipient|sender|units?|user)\b/i;
 const FROM = /\bfrom (?:the )?$/i;
 /** Ways that go on begin or end elsewhere, too. */
 const GOES_ON = /\bfrom\b.*\bfrom\b|\b(?:back|return|round[ -]trip|then|via)\b/is;
@@ -50,7 +54,9 @@ export function withRoute(
 function isEndOf(name: string, schema: Json, ends: ReadonlySet<string>): boolean {
   const words = wordsOf(name);
   if (!isJsonObject(schema) || !isPlainText(schema) || OF_CODE.test(descriptionOf(schema))) return false;
-  return words.some((word) => ends.has(word)) && words.every((word) => ends.has(word) || OF_PLACES.has(word));
+  const told = `${words.join(' ')} ${descriptionOf(schema)}`;
+  if (!OF_PLACE.test(told) || OF_NO_PLACE.test(told)) return false;
+  return words.some((word) => ends.has(word)) && words.every((word) => ends.has(word) || PLACES.has(word));
 }
 
 interface Place {
