@@ -20,7 +20,7 @@ describe('the unit of what is measured', () => {
   it('is squared of an area, and cubed of a volume', () => {
     const area = patternFor('A base of 5 feet', 'Measurement unit for the area');
     for (const unit of ['square feet', 'sq ft', 'ft^2', 'ft²']) expect(unit).toMatch(area);
-    for (const unit of ['feet', 'cubic feet', 'ft^3']) expect(unit).not.toMatch(area);
+    for (const unit of ['feet', 'feet^2', 'cubic feet', 'ft^3']) expect(unit).not.toMatch(area);
     expect('cubic feet').toMatch(patternFor('An edge of 5 feet', 'Measurement unit of the volume'));
   });
 

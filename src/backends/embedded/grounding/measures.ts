@@ -3,7 +3,7 @@ import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isPlainText } from './described-values.ts';
 import { descriptionOf } from './descriptions.ts';
 
-/** How each is spelt, as regular expressions without groups of their own. */
+/** How each is spelt, as regular expressions without groups of their own: short first. */
 const SPELLINGS: readonly string[] = [
   'mm|millimet(?:er|re)s?',
   'cm|centimet(?:er|re)s?',
@@ -36,16 +36,20 @@ export function isUnit(name: string, schema: JsonSchema): boolean {
   return UNIT.test(name) && OF_MEASUREMENT.test(descriptionOf(schema));
 }
 
-/** One of these units; of an area its square, of a volume its cube. */
+/** One of these units; of an area its square, of a volume its cube: "square feet" or ft^2, not feet^2. */
 export function asUnit(schema: JsonSchema, spellings: readonly string[]): Json {
   if (!isPlainText(schema)) return schema;
-  const unit = `(${spellings.join('|').replaceAll('(?:', '(')})`;
   const description = descriptionOf(schema);
-  if (/\barea\b/i.test(description)) return { ...schema, pattern: powerOf(unit, 'square|sq', '2', '²') };
-  if (/\bvolume\b/i.test(description)) return { ...schema, pattern: powerOf(unit, 'cubic|cu', '3', '³') };
-  return { ...schema, pattern: `^${unit}$` };
+  if (/\barea\b/i.test(description)) return { ...schema, pattern: powerOf(spellings, 'square|sq', '2', '²') };
+  if (/\bvolume\b/i.test(description)) return { ...schema, pattern: powerOf(spellings, 'cubic|cu', '3', '³') };
+  return { ...schema, pattern: `^${anyOf(spellings)}$` };
 }
 
-function powerOf(unit: string, before: string, digit: string, sign: string): string {
-  return `^((${before}) ${unit}|${unit}(\\^${digit}|${sign}))$`;
+function powerOf(spellings: readonly string[], before: string, digit: string, sign: string): string {
+  const short = spellings.map((spelling) => spelling.slice(0, spelling.indexOf('|')));
+  return `^((${before}) ${anyOf(spellings)}|${anyOf(short)}(\\^${digit}|${sign}))$`;
+}
+
+function anyOf(spellings: readonly string[]): string {
+  return `(${spellings.join('|').replaceAll('(?:', '(')})`;
 }
