@@ -17,6 +17,7 @@ describe('where a way begins and ends', () => {
   it.each([
     ['The distance from the Eiffel Tower to the Louvre Museum', 'Eiffel Tower', 'Louvre Museum'],
     ['By bus from Paris, France to Rome, Italy', 'Paris(, France)?', 'Rome(, Italy)?'],
+    ['The way between New York and the Miami Zoo', 'New York', 'Miami Zoo'],
     ['A flight from San Francisco to Oslo on 2022-04-27', 'San Francisco', 'Oslo'],
   ])('"%s": %s, %s', (request, from, to) => {
     expect(patternsFor(request)).toEqual([`^([Tt]he )?${from}$`, `^([Tt]he )?${to}$`]);
@@ -28,6 +29,7 @@ describe('where a way begins and ends', () => {
     'From Oslo to Rome and back',
     'From Oslo to Rome via Paris',
     'Letters from Oslo for Rome',
+    'From Boston to Washington D.C.',
   ])('is not told by "%s"', (request) => {
     expect(patternsFor(request)).toEqual([undefined, undefined]);
   });

@@ -21,6 +21,8 @@ const OF_NO_PLACE = /\b(?:account|e-?mail|currency|language|recipient|sender|uni
 const FROM = /\bfrom (?:the )?$/i;
 /** Ways that go on begin or end elsewhere, too. */
 const GOES_ON = /\bfrom\b.*\bfrom\b|\b(?:back|return|round[ -]trip|then|via)\b/is;
+const BETWEEN = /\bbetween (?:the )?$/i;
+const AND = /^,? and (?:the )?$/i;
 const TO = /^(?:, [^,]+?,?)? to (?:the )?$/i;
 /** A code is no name, and may be that of what the name means. */
 const OF_CODE = /\b(?:codes?|iata|icao|ids?|zip)\b|['"‘“(]\p{Lu}{2,4}['"’”)]|\be\.g\./iu;
@@ -35,8 +37,11 @@ export function withRoute(
   const names = values.filter(({ isNumber }) => !isNumber);
   const ways = names.flatMap((from, index) => {
     const to = names[index + 1];
-    const isWay = to && FROM.test(request.slice(0, from.start)) && TO.test(request.slice(from.end, to.start));
-    return isWay ? [{ from: wholeOf(from, request), to: wholeOf(to, request) }] : [];
+    const [before, gap] = [request.slice(0, from.start), request.slice(from.end, to?.start)];
+    const isWay = (FROM.test(before) && TO.test(gap)) || (BETWEEN.test(before) && AND.test(gap));
+    return to && isWay && !isCut(from, request) && !isCut(to, request)
+      ? [{ from: wholeOf(from, request), to: wholeOf(to, request) }]
+      : [];
   });
   const [way, ...others] = ways;
   if (way === undefined || others.length > 0) return parameters;
@@ -57,6 +62,11 @@ function isEndOf(name: string, schema: Json, ends: ReadonlySet<string>): boolean
   const told = `${words.join(' ')} ${descriptionOf(schema)}`;
   if (!OF_PLACE.test(told) || OF_NO_PLACE.test(told)) return false;
   return words.some((word) => ends.has(word)) && words.every((word) => ends.has(word) || PLACES.has(word));
+}
+
+/** "Washington D" is, of "Washington D.C.". */
+function isCut({ end }: NamedValue, request: string): boolean {
+  return /^\.\p{L}/u.test(request.slice(end));
 }
 
 interface Place {
