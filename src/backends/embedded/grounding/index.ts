@@ -18,7 +18,7 @@
  *     supported-values   which were made up             → left out again (`child/optional-arguments.ts`)
  *     measures           which unit was measured in     → the grammar of the arguments
  *     type-names         what no type is                → the grammar of the arguments
- *     told-dates         which nobody told              → the grammar of the arguments
+ *     told-dates         which days, and none untold    → the grammar of the arguments
  *     named-values       what no call holds yet         → another call (`child/asked-calls.ts`)
  *     ordinals           how many things are counted    → another call
  *     next-values        where the next call goes on    → the grammar of its arguments (`listed-arguments`)
@@ -41,7 +41,7 @@ import { withSpokenFlags } from './spoken-flags.ts';
 import { withSpokenItems } from './spoken-items.ts';
 import { withSpreadLists } from './spread-lists.ts';
 import { withStay } from './stays.ts';
-import { withoutUntoldDates } from './told-dates.ts';
+import { withoutUntoldDates, withSaidDays } from './told-dates.ts';
 import { withoutTypeNames } from './type-names.ts';
 import { withWorkedOutNumbers } from './worked-out-numbers.ts';
 
@@ -52,6 +52,7 @@ export function groundedParameters(parameters: JsonSchema, grounding: Grounding,
   const narrowings: readonly ((held: JsonSchema) => JsonSchema)[] = [
     (held) => withDuration(held, request),
     (held) => withWorkedOutNumbers(held, request),
+    (held) => withSaidDays(held, request),
     (held) => asDescribed(held, request),
     (held) => withStay(held, request),
     (held) => withCoordinates(held, request),

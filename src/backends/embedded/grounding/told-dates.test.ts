@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { JsonSchema } from '../../../core/generation.ts';
 import { compileArgumentsSchema } from '../constraints/index.ts';
-import { saysDate, takesDate, withoutUntoldDates } from './told-dates.ts';
+import { saysDate, takesDate, withoutUntoldDates, withSaidDays } from './told-dates.ts';
 
 const takes = (name: string, schema: object): boolean => takesDate({ properties: { [name]: { ...schema } } });
 
@@ -53,5 +54,42 @@ describe('a date that nobody told', () => {
     const place = { type: 'string', description: 'Where' };
     const held = withoutUntoldDates({ properties: { place } }, 'Concerts tomorrow', '');
     expect(held.properties).toEqual({ place });
+  });
+});
+
+describe('the days that a request says', () => {
+  const date = { type: 'string', description: 'In the format YYYY-MM-DD' };
+  const daysFor = (request: string, properties: JsonSchema = { date }): unknown => {
+    const held = withSaidDays({ type: 'object', properties }, request);
+    expect(() => compileArgumentsSchema(held)).not.toThrow();
+    return Object.values(held.properties as { readonly [name: string]: JsonSchema }).map((schema) => schema.enum);
+  };
+
+  it('are those that are told', () => {
+    expect(daysFor('What did he say on March 17, 1915?')).toEqual([['1915-03-17']]);
+    expect(daysFor('1915年3月17日发生了什么')).toEqual([['1915-03-17']]);
+    const stay = { check_in: date, check_out: { type: 'string', format: 'date' } };
+    const both = ['2022-05-01', '2022-05-05'];
+    expect(daysFor('A room from May 1st, 2022 to 2022-05-05', stay)).toEqual([both, undefined]);
+    expect(daysFor('A room from May 1st, 2022 to 2022-05-05', { check_in: date, check_out: date })).toEqual([
+      both,
+      both,
+    ]);
+  });
+
+  it.each([
+    'What did he say on March 17?',
+    'The day after March 17, 1915',
+    'Since March 17, 1915',
+    'From March 17, 1915 to 3/20/1915',
+    'Yesterday',
+  ])('are not told by "%s"', (request) => {
+    expect(daysFor(request)).toEqual([undefined]);
+  });
+
+  it('are not held where not all are said, or in a form that is not known', () => {
+    expect(daysFor('3 nights from May 1, 2022', { check_in: date, check_out: date })).toEqual([undefined, undefined]);
+    expect(daysFor('On May 1, 2022', { date: { type: 'string' } })).toEqual([undefined]);
+    expect(daysFor('On May 1, 2022', { date: { ...date, enum: ['2022-05-02'] } })).toEqual([['2022-05-02']]);
   });
 });

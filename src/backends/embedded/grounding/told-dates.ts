@@ -1,11 +1,12 @@
 /**
- * Whether a function can be told the date that a request says. One that cannot ("the latest rate", for "the rate on January
+ * Whether a function can be told the date that a request says, and that it is told that one. One that cannot ("the latest rate", for "the rate on January
  * 1, 2022") is hardly meant where another one can.
  *
  * And dates that nobody told: of "next Friday" small weights make 2023-04-15.
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
+import { daysIn, isoDatesOf } from './days.ts';
 import { isPlainText } from './described-values.ts';
 import { descriptionOf } from './descriptions.ts';
 import { wordsOf } from './words.ts';
@@ -64,4 +65,27 @@ export function withoutUntoldDates(parameters: JsonSchema, request: string, conv
     return [name, { ...schema, not: { pattern: '[0-9]' } }];
   });
   return { ...parameters, properties: Object.fromEntries(held) };
+}
+
+/** Then it may be another day. */
+const ANOTHER_DAY = /\b(?:after|before|following|previous|prior|later|earlier|since|until|till)\b|[前后後]|\d\/\d/i;
+
+/**
+ * `parameters` whose days, where they are told as YYYY-MM-DD, are those that the request says with their years: of "March 17,
+ * 1915" small weights make 2015. Only where it says as many as there are to be told.
+ */
+export function withSaidDays(parameters: JsonSchema, request: string): JsonSchema {
+  const { properties } = parameters;
+  if (!isJsonObject(properties) || ANOTHER_DAY.test(request)) return parameters;
+  const days = daysIn(request).map(({ year, month, day }) =>
+    year === undefined ? undefined : isoDay(year, month, day),
+  );
+  const dates = isoDatesOf(properties, /(?:)/).filter(([, schema]) => isPlainText(schema));
+  if (dates.length === 0 || days.length < dates.length || days.includes(undefined)) return parameters;
+  const held = dates.map(([name, schema]) => [name, { ...schema, enum: [...new Set(days as string[])] }] as const);
+  return { ...parameters, properties: { ...properties, ...Object.fromEntries(held) } };
+}
+
+function isoDay(year: number, month: number, day: number): string {
+  return [String(year), String(month).padStart(2, '0'), String(day).padStart(2, '0')].join('-');
 }
