@@ -77,10 +77,11 @@ export async function chooseCall(plan: DecodePlan, chooser: Chooser): Promise<Ca
         : decision;
     case 'text':
       if (measured === undefined) return decision;
-      return (
-        (isNear(decision.callChance, measured) && (await missedCall(plan, decision, { ...chooser, ...measured }))) ||
-        (opensAsCall(decision) ? { kind: 'without-calls' } : decision)
-      );
+      if (isNear(decision.callChance, measured)) {
+        const missed = await missedCall(plan, decision, { ...chooser, ...measured });
+        if (missed) return missed;
+      }
+      return opensAsCall(decision) ? { kind: 'without-calls' } : decision;
     default:
       return decision;
   }
@@ -166,8 +167,10 @@ async function fitFor(
   const fit = await fitCheck.fitOf({ name, callChance, due, input, start, signal });
   const tool = functionTools(input.request).find((each) => each.name === name);
   if (!fit || !tool || isSettled(fit) || signal.aborted) return fit;
-  const yesOdds = leastYesOdds === undefined ? undefined : await fitCheck.yesOddsOf({ name, input, start, signal });
-  if (yesOdds !== undefined && yesOdds < (leastYesOdds ?? 0)) return withoutYes(fit);
+  if (leastYesOdds !== undefined) {
+    const yesOdds = await fitCheck.yesOddsOf({ name, input, start, signal });
+    if (yesOdds !== undefined && yesOdds < leastYesOdds) return withoutYes(fit);
+  }
   const conversation = plan.stages[0]?.calls?.grounding?.conversation;
   if (conversation === undefined || signal.aborted) return fit;
   const made = await argumentsOf(start(argumentsPlanOf(plan, name)));

@@ -38,10 +38,10 @@ export function daysIn(request: string): readonly Day[] {
 
 const ISO = /\bYYYY-MM-DD\b|\bISO[ -]?8601\b/i;
 
-/** Those whose names are so. */
+/** All, or those whose names are so. */
 export function isoDatesOf(
   properties: { readonly [name: string]: Json },
-  named: RegExp,
+  named = /(?:)/,
 ): readonly (readonly [string, JsonSchema])[] {
   return Object.entries(properties).flatMap(([name, schema]): (readonly [string, JsonSchema])[] => {
     const isNamed = named.test(wordsOf(name).join(' '));

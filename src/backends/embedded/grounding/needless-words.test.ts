@@ -34,6 +34,9 @@ describe('words that are no part of a value', () => {
     const dish = { dish: text, diet: { enum: ['vegan', 'any'], type: 'string' } };
     expect(mayBe('Tasty vegan salad', 'A tasty vegan salad', dish)).toBe(false);
     expect(mayBe('many salads', 'any of many salads', dish)).toBe(true);
+    const index = { company: text, index: { enum: ['^GSPC', '^IXIC'], type: 'string' } };
+    expect(mayBe('Acme ^GSPC', 'Acme in GSPC', index)).toBe(false);
+    expect(mayBe('Acme GSPC', 'Acme in GSPC', index)).toBe(true);
   });
 
   it('are parts of names, and of texts of any kind', () => {

@@ -37,7 +37,7 @@ export function withoutNeedlessWords(
     const others = Object.entries(properties).flatMap(([other, told]) =>
       other === name ? [] : choicesIn(told).filter(isSaid),
     );
-    const needless = [...own, ...others].map((word) => `. ?${anyCase(word)}`);
+    const needless = [...new Set([...own, ...others])].map((word) => `. ?${anyCase(word)}`);
     return [name, needless.length === 0 ? schema : { ...schema, not: { pattern: needless.join('|') } }];
   });
   return { ...parameters, properties: Object.fromEntries(held) };
@@ -53,5 +53,6 @@ function choicesIn(schema: Json): readonly string[] {
 /** As it is, or with a capital. */
 function anyCase(word: string): string {
   const [first = '', ...rest] = word;
+  if (!/\p{L}/u.test(first)) return literalPattern(word);
   return `[${first.toLowerCase()}${first.toUpperCase()}]${literalPattern(rest.join(''))}`;
 }

@@ -140,7 +140,7 @@ const HAN_UNITS: Readonly<Record<string, number>> = { 十: 10, 百: 100, 千: 1_
 const HAN_NUMBER = /[零〇一二两三四五六七八九十百千万亿]+/gu;
 
 /** 25 of 二十五, 12,000 of 一万二千. Digits behind each other are read as such: 二〇二四 is 2024. */
-function hanNumber(text: string): number {
+export function hanNumber(text: string): number {
   const characters = [...text.replaceAll('〇', '零').replaceAll('两', '二')];
   if (characters.length > 1 && characters.every((each) => HAN_DIGITS.includes(each)))
     return Number(characters.map((each) => HAN_DIGITS.indexOf(each)).join(''));

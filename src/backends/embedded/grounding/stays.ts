@@ -4,7 +4,7 @@
 import type { JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import { type Day, daysIn, isoDatesOf } from './days.ts';
-import { countsOf } from './numbers.ts';
+import { countsOf, hanNumber } from './numbers.ts';
 
 const BEGINNING = /^(?:(?:arrival|begin|check ?in|start)(?: date)?|from date|date from)$/;
 const END = /^(?:(?:check ?out|departure|end)(?: date)?|to date|until date|date to)$/;
@@ -24,14 +24,11 @@ export function withStay(parameters: JsonSchema, request: string): JsonSchema {
 }
 
 const HAN_NIGHTS = /(?<![\d月日号点])(\d{1,2}|[一二两三四五六七八九十])个?[晚夜](?![上间点])/gu;
-const HAN_COUNTS = '零一二三四五六七八九十';
-
-function hanCount(text: string): number {
-  return /\d/.test(text) ? Number(text) : HAN_COUNTS.indexOf(text.replace('两', '二'));
-}
 
 function nightsIn(request: string): number | undefined {
-  const hanNights = [...request.matchAll(HAN_NIGHTS)].map(([, count = '']) => hanCount(count));
+  const hanNights = [...request.matchAll(HAN_NIGHTS)].map(([, count = '']) =>
+    /\d/.test(count) ? Number(count) : hanNumber(count),
+  );
   const nights = [...hanNights, ...countsOf('night', request), ...countsOf('week', request).map((weeks) => 7 * weeks)];
   if (nights.length === 0 && /\b(?:for|of) a week\b/i.test(request)) return 7;
   return nights.length === 1 ? nights[0] : undefined;

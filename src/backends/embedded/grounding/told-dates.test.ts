@@ -89,6 +89,8 @@ describe('the days that a request says', () => {
 
   it('are not held where not all are said, or in a form that is not known', () => {
     expect(daysFor('3 nights from May 1, 2022', { check_in: date, check_out: date })).toEqual([undefined, undefined]);
+    const stay = { check_in: { type: 'string', format: 'date' }, check_out: date };
+    expect(daysFor('3 nights from May 1, 2022', stay)).toEqual([undefined, undefined]);
     expect(daysFor('On May 1, 2022', { date: { type: 'string' } })).toEqual([undefined]);
     expect(daysFor('On May 1, 2022', { date: { ...date, enum: ['2022-05-02'] } })).toEqual([['2022-05-02']]);
   });

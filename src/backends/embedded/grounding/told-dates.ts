@@ -72,12 +72,12 @@ const ANOTHER_DAY = /\b(?:after|before|following|previous|prior|later|earlier|si
 export function withSaidDays(parameters: JsonSchema, request: string): JsonSchema {
   const { properties } = parameters;
   if (!isJsonObject(properties) || ANOTHER_DAY.test(request)) return parameters;
-  const days = daysIn(request).map(({ year, month, day }) =>
-    year === undefined ? undefined : isoDay(year, month, day),
-  );
-  const dates = isoDatesOf(properties, /(?:)/).filter(([, schema]) => isPlainText(schema));
-  if (dates.length === 0 || days.length < dates.length || days.includes(undefined)) return parameters;
-  const held = dates.map(([name, schema]) => [name, { ...schema, enum: [...new Set(days as string[])] }] as const);
+  const said = daysIn(request);
+  const days = said.flatMap(({ year, month, day }) => (year === undefined ? [] : isoDay(year, month, day)));
+  const dates = isoDatesOf(properties);
+  const plain = dates.filter(([, schema]) => isPlainText(schema));
+  if (plain.length === 0 || said.length < dates.length || days.length < said.length) return parameters;
+  const held = plain.map(([name, schema]) => [name, { ...schema, enum: [...new Set(days)] }] as const);
   return { ...parameters, properties: { ...properties, ...Object.fromEntries(held) } };
 }
 

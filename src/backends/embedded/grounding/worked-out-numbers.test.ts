@@ -35,6 +35,7 @@ describe('numbers that are said in another form', () => {
     ['Open until 10:30 PM', 'Latest closing time, in 24 hour format.'],
     ['晚上10点半关门', '最晚关门时间，24小时制'],
     ['晚上10点15分关门', '最晚关门时间，24小时制'],
+    ['晚上12点关门', '最晚关门时间，24小时制'],
     ['Someone 5ft 10in tall', 'Height in cm.'],
     ['Someone 70 inches tall', 'Height in inches.'],
     ['A board of 5 feet, 10 of them', 'Length in inches.'],
@@ -62,6 +63,9 @@ describe('numbers that are said in another form', () => {
     const parameters = { type: 'object', properties, required: ['amount'] };
     expect(withWorkedOutNumbers(parameters, '5000, compounded daily').required).toEqual(['amount', 'periods']);
     expect(withWorkedOutNumbers(parameters, '5000')).toBe(parameters);
+    // Beside these no member may be added without a look at the others.
+    const few = { ...parameters, maxProperties: 1 };
+    expect(withWorkedOutNumbers(few, '5000, compounded daily').required).toEqual(['amount']);
   });
 
   it('leave what the caller says of a number alone', () => {

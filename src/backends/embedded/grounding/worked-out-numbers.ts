@@ -7,16 +7,17 @@
  *     "Times it is compounded per year"      monthly        12
  *     "Max number of ingredients"            less than 5    4
  */
-import type { Json, JsonSchema } from '../../../core/generation.ts';
+import type { JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
+import { optionalArguments } from './asked-arguments.ts';
 import { isPlainNumber } from './described-values.ts';
 import { descriptionOf } from './descriptions.ts';
 import { isSameWord, wordsOf } from './words.ts';
 
 /** `parameters` whose numbers are what `request` comes to. What it says otherwise is not left out. */
 export function withWorkedOutNumbers(parameters: JsonSchema, request: string): JsonSchema {
-  const { properties, required = [] } = parameters;
-  if (!isJsonObject(properties) || !Array.isArray(required)) return parameters;
+  const { properties, required } = parameters;
+  if (!isJsonObject(properties)) return parameters;
   const held = Object.entries(properties).flatMap(([name, schema]): (readonly [string, JsonSchema])[] => {
     if (!isJsonObject(schema) || !isPlainNumber(schema)) return [];
     const told = `${wordsOf(name).join(' ')}: ${descriptionOf(schema)}`;
@@ -25,8 +26,12 @@ export function withWorkedOutNumbers(parameters: JsonSchema, request: string): J
     return isFit ? [[name, { ...schema, enum: [...new Set(numbers)] }]] : [];
   });
   if (held.length === 0) return parameters;
-  const names: readonly Json[] = [...required, ...held.map(([name]) => name)];
-  return { ...parameters, properties: { ...properties, ...Object.fromEntries(held) }, required: [...new Set(names)] };
+  const narrowed = { ...parameters, properties: { ...properties, ...Object.fromEntries(held) } };
+  const optional = optionalArguments(parameters);
+  const asked = held.map(([name]) => name).filter((name) => optional.includes(name));
+  return asked.length === 0
+    ? narrowed
+    : { ...narrowed, required: [...(Array.isArray(required) ? required : []), ...asked] };
 }
 
 /** What the request comes to for an argument that is told so; none where it says nothing in another form. */
@@ -37,9 +42,10 @@ const HALF_DAY_TIME = /(?<![\d:.])(1[0-2]|0?[1-9])(:[0-5]\d)?\s?([ap])\.?m\b/gi;
 
 const HAN_TIME =
   /(凌晨|早上|早晨|上午|中午|下午|傍晚|晚上|晚间|晚)\s?(1[0-2]|0?[1-9])\s?[点點时時](整(?!\d)|半|[一\d])?/gu;
-const AFTER_NOON = new Set(['中午', '下午', '傍晚', '晚上', '晚间', '晚']);
+const AT_NIGHT = new Set(['晚上', '晚间', '晚']);
+const AFTER_NOON = new Set(['中午', '下午', '傍晚', ...AT_NIGHT]);
 
-/** Whole hours; a time of the day with minutes is no number. */
+/** Whole hours; a time of the day with minutes is no number, and 晚上12点 may be hour 0 or 24. */
 function hoursOfDay(told: string, request: string): readonly number[] {
   if (!OF_24_HOURS.test(told)) return [];
   const times = [...request.matchAll(HALF_DAY_TIME)].map(([, hour = '', minutes = ':00', half = '']) => ({
@@ -48,7 +54,7 @@ function hoursOfDay(told: string, request: string): readonly number[] {
   }));
   const hanTimes = [...request.matchAll(HAN_TIME)].map(([, part = '', hour = '', minutes = '整']) => ({
     hour: (Number(hour) % 12) + (AFTER_NOON.has(part) ? 12 : 0),
-    isWhole: minutes === '整',
+    isWhole: minutes === '整' && !(AT_NIGHT.has(part) && hour === '12'),
   }));
   const all = [...times, ...hanTimes];
   return all.every(({ isWhole }) => isWhole) ? all.map(({ hour }) => hour) : [];
