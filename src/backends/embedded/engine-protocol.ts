@@ -147,6 +147,8 @@ export interface CachePlan {
   readonly mode: 'implicit' | 'explicit' | 'off';
   /** Opaque, and written to disk. What was computed under one name is never used under another, warm or stored. */
   readonly namespace: string;
+  /** Many requests bring a prompt that begins so: what is warm of it outlives callers' own prompts for a while. */
+  readonly isRecurring?: boolean | undefined;
   /** Explicit: the marks that count, in the order of the prompt. */
   readonly marks?: readonly CacheMarkPlan[] | undefined;
   /** Explicit: a shorter prefix becomes no block. */

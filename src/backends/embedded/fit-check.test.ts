@@ -217,7 +217,7 @@ describe('how well a function fits', () => {
     const contextCache = { mode: 'implicit', namespace: 'mine', minTokens: 256, lifetimeMs: 1 } as const;
     const { plans } = await look({}, { request: asked({ contextCache }) });
     expect(plans).toHaveLength(5);
-    for (const { cache } of plans) expect(cache).toEqual({ mode: 'off', namespace: 'mine' });
+    for (const { cache } of plans) expect(cache).toEqual({ mode: 'off', namespace: 'mine', isRecurring: true });
   });
 
   it('is told of a long request by its beginning and its end, and by nothing that the function tells', async () => {

@@ -14,8 +14,8 @@ export function onlyPlanOf(prompt: string, text: string, { request, cutter }: Pl
   const namespace = request.contextCache?.namespace;
   return {
     prompt: plainSegments(prompt, cutter),
-    // What one caller asked is warm for nobody else.
-    cache: namespace === undefined ? undefined : { mode: 'off', namespace },
+    // What one caller asked is warm for nobody else. The examples in front of it come again with the next request.
+    cache: namespace === undefined ? undefined : { mode: 'off', namespace, isRecurring: true },
     stages: [
       {
         kind: 'answer',

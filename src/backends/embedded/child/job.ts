@@ -63,6 +63,10 @@ export class Job {
     return this.plan.cache !== undefined && this.plan.cache.mode !== 'off';
   }
 
+  get isRecurring(): boolean {
+    return this.plan.cache?.isRecurring === true;
+  }
+
   /** The same request is to give the same text, whatever of its prompt is warm. */
   get isRepeatable(): boolean {
     const { temperature, isSeedOurs } = this.plan.sampling;

@@ -4,11 +4,12 @@
  */
 import type { ExplicitCache } from './explicit-cache.ts';
 import type { Job } from './job.ts';
+import { leastRecentlyUsed } from './least-recently-used.ts';
 import type { PrefixCache } from './prefix-cache.ts';
 import type { FoundPrefix } from './prefix-store.ts';
 import type { SequencePool } from './sequence-pool.ts';
 import type { SequenceSaver } from './sequence-saver.ts';
-import { leastRecentlyUsed, type Sequence, type SequencePlan } from './sequences.ts';
+import type { Sequence, SequencePlan } from './sequences.ts';
 import { commonPrefix } from './token-tree.ts';
 
 /** A job whose prefix is being fetched. */

@@ -255,6 +255,18 @@ describe('a prefix', () => {
     expect(second.engine.files.loaded).toBe(0);
   });
 
+  it('stays warm beside other prompts where many requests bring it', async () => {
+    const warmAfterOthers = async (isRecurring: boolean): Promise<number> => {
+      const life = await Life.begin({ sequences: 2 });
+      const recurring = { mode: 'off', isRecurring } as const;
+      await life.run(`${LONG}!`, recurring);
+      for (const prompt of ['One', 'Another', 'A third']) await life.run(`${prompt}. ${OTHER}`);
+      return (await life.run(`${LONG}?`, recurring)).cachedTokens;
+    };
+    expect(await warmAfterOthers(true)).toBeGreaterThan(400);
+    expect(await warmAfterOthers(false)).toBe(0);
+  });
+
   it('is not fetched where a sequence has as much', async () => {
     const life = await Life.begin();
     await life.run(`${LONG}!`);

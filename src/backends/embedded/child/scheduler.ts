@@ -294,8 +294,7 @@ export class Scheduler {
     const common = target.namespace === job.namespace ? commonPrefix(target.tokens, job.base) : 0;
     const usable = Math.min(keep, common);
     this.#pool.trim(target, usable < target.floor ? 0 : usable);
-    target.namespace = job.namespace;
-    target.mayBeStored = job.usesDisk;
+    target.giveTo(job);
     if (job.isEnded) return;
     this.#pool.take(target);
     // A trim may have emptied it; what is computed again for exactness alone was there all the same.
@@ -312,8 +311,7 @@ export class Scheduler {
     });
     this.#addChoice(job, target, false);
     for (const other of others) {
-      other.namespace = job.namespace;
-      other.mayBeStored = job.usesDisk;
+      other.giveTo(job);
       this.#pool.take(other);
       this.#addChoice(job, other, true);
     }

@@ -3,7 +3,8 @@
  * Not to be called while a batch is being computed.
  */
 import type { DecodingEngine } from './binding.ts';
-import { leastRecentlyUsed, Sequence } from './sequences.ts';
+import { leastRecentlyUsed } from './least-recently-used.ts';
+import { Sequence } from './sequences.ts';
 
 type SequenceOperations = Pick<DecodingEngine, 'trim' | 'clear' | 'copy'>;
 

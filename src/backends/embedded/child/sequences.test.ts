@@ -8,11 +8,16 @@ interface Made {
   readonly answer?: readonly number[];
   readonly isFree?: boolean;
   readonly lastUse?: number;
+  readonly isRecurring?: boolean;
 }
 
 /** A sequence that has read a prompt cold and answered. */
-function sequence(id: number, { prompt = [], answer = [], isFree = true, lastUse = 0 }: Made): Sequence {
+function sequence(
+  id: number,
+  { prompt = [], answer = [], isFree = true, lastUse = 0, isRecurring = false }: Made,
+): Sequence {
   const made = new Sequence(id);
+  made.giveTo({ namespace: '', usesDisk: false, isRecurring });
   if (prompt.length > 0) made.append(prompt, true);
   for (const token of answer) made.append([token], false);
   made.isFree = isFree;
@@ -148,6 +153,19 @@ describe('planSequence', () => {
     expect(planSequence([newer, older], row(100))?.target).toBe(older);
     const empty = sequence(2, { lastUse: 9 });
     expect(planSequence([newer, older, empty], row(100))?.target).toBe(empty);
+  });
+
+  it('spares for a while what begins as many prompts do', () => {
+    const recurring = sequence(0, { prompt: row(100, 900), lastUse: 1, isRecurring: true });
+    const chat = sequence(1, { prompt: row(300, 1900), lastUse: 20 });
+    expect(planSequence([recurring, chat], row(100))?.target).toBe(chat);
+    chat.lastUse = 200;
+    expect(planSequence([recurring, chat], row(100))?.target).toBe(recurring);
+    const empty = sequence(2, {});
+    expect(planSequence([recurring, chat, empty], row(100))?.target).toBe(empty);
+    recurring.giveTo({ namespace: '', usesDisk: true, isRecurring: false });
+    chat.lastUse = 20;
+    expect(planSequence([recurring, chat], row(100))?.target).toBe(recurring);
   });
 
   it('copies from a busy sequence that holds a clearly longer prefix', () => {

@@ -5,6 +5,7 @@
  * computed again: 2,000 tokens are 8 s (0.5B) or 20 s (1.5B) cold on two cores, and 0.1 s warm.
  */
 import { alignedBefore, LONG_PIECE, lastPieceOf, longPartOf, MIN_PIECE } from './batch-plan.ts';
+import { leastRecentlyUsed } from './least-recently-used.ts';
 import { commonPrefix, type TokenRow } from './token-tree.ts';
 
 /** How the cells of a sequence were computed, as it is kept beside them on disk. */
@@ -26,6 +27,13 @@ export function readSequenceBooks(value: unknown, tokens: number): SequenceBooks
   return isLength(cold) && isLength(long) && isLength(floor) ? { cold, long, floor } : undefined;
 }
 
+/** For whom a sequence computes. */
+export interface SequenceOwner {
+  readonly namespace: string;
+  readonly usesDisk: boolean;
+  readonly isRecurring: boolean;
+}
+
 /** The books of one native sequence. */
 export class Sequence {
   readonly id: number;
@@ -36,6 +44,8 @@ export class Sequence {
   namespace = '';
   /** They may be put on disk. */
   mayBeStored = false;
+  /** They begin as prompts do that many requests bring (`CachePlan.isRecurring`). */
+  isRecurring = false;
   /** So many of them end a block of the explicit cache, which should outlive this process. */
   blockTokens = 0;
   /** When it is to be put on disk if nobody has used it until then. */
@@ -65,6 +75,13 @@ export class Sequence {
    */
   get floor(): number {
     return this.#floor;
+  }
+
+  /** What it holds and computes from now on is the owner's. */
+  giveTo({ namespace, usesDisk, isRecurring }: SequenceOwner): void {
+    this.namespace = namespace;
+    this.mayBeStored = usesDisk;
+    this.isRecurring = isRecurring;
   }
 
   /** Holds what a file held; whoever loads it says whose it is. */
@@ -171,13 +188,4 @@ export function planSequence(
   const most = Math.max(...sequences.map(savedBy));
   if (most - savedBy(target) < MIN_COPY_GAIN) return { target, copyFrom: undefined, keep: savedBy(target) };
   return { target, copyFrom: sequences.find((sequence) => savedBy(sequence) === most), keep: most };
-}
-
-/**
- * The sequence whose loss hurts least: an empty one, else the one used longest ago. Among empty ones the first: streams
- * in neighbouring sequences share their work, others do not.
- */
-export function leastRecentlyUsed(sequences: readonly Sequence[]): Sequence | undefined {
-  const age = (sequence: Sequence): number => (sequence.tokens.length === 0 ? -1 : sequence.lastUse);
-  return sequences.toSorted((a, b) => age(a) - age(b) || a.id - b.id)[0];
 }

@@ -163,6 +163,19 @@ describe('a job on llama-server', () => {
     expect(find(cleared, 'accepted')).toMatchObject({ cachedTokens: 0 });
   });
 
+  it('keeps the slot of what many requests bring longer than others', async () => {
+    const warmAfterOthers = async (isRecurring: boolean): Promise<number | undefined> => {
+      const own = await engine(saying({}), { slots: 2 });
+      const cache = { mode: 'off', namespace: 'a', isRecurring } as const;
+      await run(own, plan('A long beginning. One?', {}, { cache }), 'first');
+      for (const other of ['Chess', 'Birds', 'Water'])
+        await run(own, plan(other, {}, { cache: { mode: 'off', namespace: 'a' } }), other);
+      return find(await run(own, plan('A long beginning. Two?', {}, { cache }), 'last'), 'accepted')?.cachedTokens;
+    };
+    expect(await warmAfterOthers(true)).toBe(18);
+    expect(await warmAfterOthers(false)).toBe(0);
+  });
+
   it('books the blocks of marked prompts while slots hold them', async () => {
     const own = await engine(saying({ 'marked. One?': 'one', 'marked. Two?': 'two' }), { slots: 1 });
     const cache = { mode: 'explicit', namespace: 'a', minTokens: 4, marks: [{ segments: 1, lookBack: [] }] } as const;

@@ -13,6 +13,7 @@ import type { ClosingBias } from '../child/closing-bias.ts';
 import { ExplicitCache } from '../child/explicit-cache.ts';
 import { argumentsGrammar, stageGrammar } from '../child/grammars.ts';
 import { Job } from '../child/job.ts';
+import { leastRecentlyUsed } from '../child/least-recently-used.ts';
 import type { ModelVocabulary } from '../child/vocabulary.ts';
 import type { DecodePlan, FromEngine, PromptSegment, StepItem } from '../engine-protocol.ts';
 import { runChoice } from './choice-run.ts';
@@ -21,7 +22,7 @@ import { HeldGrammar, rulesOf } from './held-grammar.ts';
 import { PartTokens } from './part-tokens.ts';
 import { PicturePrompt } from './picture-prompt.ts';
 import { CompletionSampling } from './sampling.ts';
-import { chooseSlot, leastRecentlyUsed, Slot, WORTH_A_COPY } from './slots.ts';
+import { chooseSlot, Slot, WORTH_A_COPY } from './slots.ts';
 
 export interface LlamaJobsOptions {
   readonly client: Pick<CompletionClient, 'complete' | 'completeOne' | 'saveSlot' | 'restoreSlot'>;
@@ -360,6 +361,7 @@ export class LlamaJobs {
 
   #take(running: RunningJob, slot: Slot): void {
     slot.isFree = false;
+    slot.isRecurring = running.job.isRecurring;
     slot.lastUse = ++this.#uses;
     running.slots.add(slot);
   }

@@ -3,6 +3,7 @@
  * with them is not computed again. llama-server would choose by itself, but it does not know whose tokens they are: what
  * one caller left must not be found by another (`CachePlan.namespace`), and the parts of one answer need one slot.
  */
+import { leastRecentlyUsed } from '../child/least-recently-used.ts';
 
 export class Slot {
   readonly id: number;
@@ -10,6 +11,8 @@ export class Slot {
   /** Grows with each use; the lowest was used longest ago. */
   lastUse = 0;
   namespace = '';
+  /** Its tokens begin as prompts do that many requests bring (`CachePlan.isRecurring`). */
+  isRecurring = false;
   /** So many of its tokens end a block of the explicit cache. */
   blockTokens = 0;
   /** What it holds, as far as is known here; the server's own count decides. */
@@ -44,9 +47,4 @@ export function chooseSlot(slots: readonly Slot[], prompt: readonly number[], na
   const best = leastRecentlyUsed(free.filter((slot) => slot.savedFor(prompt, namespace) === most)) ?? oldest;
   const wouldLose = best.tokens.length - most;
   return wouldLose > Math.max(most, WORTH_A_COPY) ? oldest : best;
-}
-
-export function leastRecentlyUsed(slots: readonly Slot[]): Slot | undefined {
-  const age = (slot: Slot): number => (slot.tokens.length === 0 ? -1 : slot.lastUse);
-  return slots.toSorted((a, b) => age(a) - age(b) || a.id - b.id)[0];
 }
