@@ -8,6 +8,7 @@
  *     places             which place or name, only one  → the grammar of the arguments
  *     routes             where a way begins and ends    → the grammar of the arguments
  *     needless-words     which are no part of a value   → the grammar of the arguments
+ *     whole-names        where a name is cut short      → the grammar of the arguments
  *     coordinates        which sign they have           → the grammar of the arguments
  *     languages          which name they have           → the grammar of the arguments
  *     durations          how many of which unit         → the grammar of the arguments
@@ -43,6 +44,7 @@ import { withSpreadLists } from './spread-lists.ts';
 import { withStay } from './stays.ts';
 import { withoutUntoldDates, withSaidDays } from './told-dates.ts';
 import { withoutTypeNames } from './type-names.ts';
+import { withWholeNames } from './whole-names.ts';
 import { withWorkedOutNumbers } from './worked-out-numbers.ts';
 
 /** The parameters that calls for a request are held to. What they allow, `parameters` allows. */
@@ -63,6 +65,7 @@ export function groundedParameters(parameters: JsonSchema, grounding: Grounding,
     (held) => withPlaces(held, grounding, isParallel),
     (held) => withRoute(held, grounding),
     (held) => withoutNeedlessWords(held, grounding),
+    (held) => withWholeNames(held, grounding),
     (held) => withoutTypeNames(held, request),
     (held) => (isParallel ? withSpreadLists(held, grounding) : withSpokenFlags(held, request)),
   ];

@@ -16,6 +16,7 @@ const QUALITIES = new Set(
 );
 /** Shorter ones are parts of other words. */
 const MIN_CHOICE = 4;
+const MIN_CUT = 3;
 
 /** `parameters` whose texts are without such words. */
 export function withoutNeedlessWords(
@@ -37,7 +38,7 @@ export function withoutNeedlessWords(
     const others = Object.entries(properties).flatMap(([other, told]) =>
       other === name ? [] : choicesIn(told).filter(isSaid),
     );
-    const needless = [...new Set([...own, ...others])].map((word) => `. ?${anyCase(word)}`);
+    const needless = [...new Set([...own, ...others])].flatMap((word) => [`. ?${anyCase(word)}`, cutShort(word)]);
     return [name, needless.length === 0 ? schema : { ...schema, not: { pattern: needless.join('|') } }];
   });
   return { ...parameters, properties: Object.fromEntries(held) };
@@ -48,6 +49,11 @@ function choicesIn(schema: Json): readonly string[] {
   if (!isJsonObject(schema) || schema.type !== 'string') return [];
   const choices = typeof schema.default === 'string' ? [schema.default, ...choicesOf(schema)] : choicesOf(schema);
   return [...new Set(choices)].filter((choice) => choice.length >= MIN_CHOICE);
+}
+
+/** "C# maj": a model that may not write the word cuts it. */
+function cutShort(word: string): string {
+  return `. ${anyCase(word.slice(0, MIN_CUT))}\\.?$`;
 }
 
 /** As it is, or with a capital. */
