@@ -159,6 +159,42 @@ describe('a call that the weights make', () => {
     expect(await nameFor('Was it cold on January 1, 2022?', [WEATHER, OTHER])).toBe(WEATHER.name);
   });
 
+  describe('where one function tells more words of the request than others', () => {
+    const art = { ...WEATHER, name: 'find_art', description: 'Finds paintings and sculptures in a city' };
+    const sight = { ...WEATHER, name: 'find_sight', description: 'Finds attractions for tourists in a city' };
+    const tools = [art, sight];
+    const turns: Turn[] = [
+      { role: 'user', parts: [{ type: 'text', text: 'Famous sculptures and paintings in Rome' }] },
+    ];
+    const named = async (name: string, evidence: Readonly<Record<string, number>>, others: FunctionTool[] = []) => {
+      const fits = (of: string): Fit => ({ evidence: evidence[of] ?? 1.3, due: 0.95, isDue: true });
+      return chosen([call(name)], fits, { tools: [...tools, ...others], turns });
+    };
+
+    it('is not replaced by one that tells less, unless that fits much better', async () => {
+      expect((await named('find_art', { find_art: 1.2, find_sight: 1.5 })).choice).toMatchObject({ name: 'find_art' });
+      expect((await named('find_art', { find_art: 1.2, find_sight: 1.8 })).choice).toMatchObject({
+        name: 'find_sight',
+      });
+    });
+
+    it('is one of that, also where the named one fits well', async () => {
+      expect((await named('find_sight', { find_sight: 1.5, find_art: 1.3 })).choice).toMatchObject({
+        name: 'find_art',
+      });
+      const much = await named('find_sight', { find_sight: 1.8, find_art: 1.3 });
+      expect(much.choice).toMatchObject({ name: 'find_sight' });
+      expect(much.measured).toEqual(['find_sight', 'find_art']);
+    });
+
+    it('is looked at alone beside the named one of many', async () => {
+      const many = Array.from({ length: 4 }, (_, index) => ({ ...OTHER, name: `other_${index}` }));
+      const { choice, measured } = await named('find_sight', { find_sight: 1.2, find_art: 1.2 }, many);
+      expect(choice).toMatchObject({ name: 'find_art' });
+      expect(measured).toEqual(['find_sight', 'find_art']);
+    });
+  });
+
   it('is none of many others, which nobody looks at', async () => {
     const tools = [WEATHER, ...Array.from({ length: 4 }, (_, index) => ({ ...OTHER, name: `other_${index}` }))];
     const byName = (name: string): Fit => (name === WEATHER.name ? BADLY : WELL);
@@ -289,6 +325,17 @@ describe('an answer in text', () => {
       sampling: { temperature: 0 },
       stages: [{ calls: { mode: 'required' }, maxTokens: 32 }],
     });
+  });
+
+  it('may be a call of one that tells more of the request than the one that would be called', async () => {
+    const art = { ...WEATHER, name: 'find_art', description: 'Finds paintings and sculptures in a city' };
+    const turns: Turn[] = [{ role: 'user', parts: [{ type: 'text', text: 'Famous sculptures in Rome' }] }];
+    const request = { tools: [WEATHER, art], turns };
+    const { choice, measured } = await chosen([text('In', 0.2), call(WEATHER.name)], ENOUGH, request);
+    expect(choice).toMatchObject({ kind: 'call', name: 'find_art' });
+    expect(measured).toEqual([WEATHER.name, 'find_art']);
+    const other = await chosen([text('In', 0.2), call('find_art')], ENOUGH, request);
+    expect(other.measured).toEqual(['find_art']);
   });
 
   it('is made without functions where it would be a call of one that nobody has', async () => {

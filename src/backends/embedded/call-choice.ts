@@ -36,6 +36,7 @@ import { saidOf } from './grounding/supported-values.ts';
 import { saysDate, takesDate } from './grounding/told-dates.ts';
 import { argumentsOf, argumentsPlanOf } from './said-arguments.ts';
 import { lastMessageText } from './single-request.ts';
+import { distinctWords } from './told-words.ts';
 import { parametersOf } from './tool-prompt.ts';
 
 export type CallChoice =
@@ -101,12 +102,15 @@ function isNear(callChance: number | undefined, { nearChance }: Measured): boole
 
 /** Looked at beside the one that was named; each costs what a look at that one cost. */
 const MAX_OTHERS = 3;
-/** With so much to speak for it the others are not looked at. */
+/** With so much to speak for it the others are not looked at, unless they tell more of the request. */
 const CLEARLY_NAMED = 1.4;
 /** What another one has more than the one that the weights have chosen. */
 const BETTER_BY = 0.1;
 /** What one has less that cannot be told the date of the request, where another one can. */
 const UNTOLD_DATE = 0.3;
+/** What a word of the request has to say that one function tells and the others do not, and how many of them count. */
+const TOLD_WORD = 0.2;
+const MOST_TOLD_WORDS = 3;
 
 /** The call that was made, or one of another function that fits better; undefined where none fits. */
 async function dueCall(
@@ -114,23 +118,58 @@ async function dueCall(
   decision: CallDecision,
   chooser: MeasuringChooser,
 ): Promise<CallDecision | undefined> {
+  const { name, callChance } = decision;
+  const due = await dueFunction(plan, { name, callChance, isMade: true }, chooser);
+  // An engine that tells no probabilities cannot be asked, and a call it decided on stands.
+  if (due === undefined || due.name === name) return decision;
+  return due.name === undefined ? undefined : { ...decision, name: due.name, isOnly: true };
+}
+
+interface NamedFunction {
+  readonly name: string;
+  readonly callChance: number | undefined;
+  /** The weights have called it; else it is the one that they would call. */
+  readonly isMade: boolean;
+}
+
+/** Which function is to be called, if one was named; without a name where none fits, undefined where nobody can tell. */
+async function dueFunction(
+  plan: DecodePlan,
+  { name: named, callChance, isMade }: NamedFunction,
+  chooser: MeasuringChooser,
+): Promise<{ readonly name: string | undefined } | undefined> {
   const tools = functionTools(chooser.input.request);
-  const untold = withoutDate(tools, lastMessageText(chooser.input.request));
+  const message = lastMessageText(chooser.input.request);
+  const untold = withoutDate(tools, message);
+  const words = distinctWords(tools, message);
+  const wordsOf = (name: string): number => Math.min(words.get(name) ?? 0, MOST_TOLD_WORDS);
   const fitOf = async (name: string): Promise<Fit | undefined> => {
-    const fit = await fitFor(plan, name, decision.callChance, chooser);
+    const fit = await fitFor(plan, name, callChance, chooser);
     return fit && untold.includes(name) ? { ...fit, evidence: fit.evidence - UNTOLD_DATE } : fit;
   };
-  const named = await fitOf(decision.name);
-  // An engine that tells no probabilities cannot be asked, and a call it decided on stands.
-  if (named === undefined || named.evidence >= CLEARLY_NAMED) return decision;
-  const others = tools.filter(({ name }) => name !== decision.name);
-  let best = named.isDue ? { decision, evidence: named.evidence + BETTER_BY } : undefined;
-  for (const { name } of others.length > MAX_OTHERS ? [] : others) {
-    const fit = await fitOf(name);
-    if (fit?.isDue && fit.evidence > (best?.evidence ?? Number.NEGATIVE_INFINITY))
-      best = { decision: { ...decision, name, isOnly: true }, evidence: fit.evidence };
+  const fit = await fitOf(named);
+  if (fit === undefined) return undefined;
+  let best = fit.isDue ? { name: named, evidence: fit.evidence + BETTER_BY + TOLD_WORD * wordsOf(named) } : undefined;
+  const isClear = !isMade || fit.evidence >= CLEARLY_NAMED;
+  for (const { name } of othersBeside(named, tools, { isClear, wordsOf })) {
+    const other = await fitOf(name);
+    if (!other?.isDue) continue;
+    const evidence = other.evidence + TOLD_WORD * wordsOf(name);
+    if (evidence > (best?.evidence ?? Number.NEGATIVE_INFINITY)) best = { name, evidence };
   }
-  return best?.decision;
+  return { name: best?.name };
+}
+
+/** All where there are few; else, and where there is no doubt of the one that was named, those that tell more of the request. */
+function othersBeside(
+  named: string,
+  tools: readonly FunctionTool[],
+  { isClear, wordsOf }: { readonly isClear: boolean; readonly wordsOf: (name: string) => number },
+): readonly FunctionTool[] {
+  const others = tools.filter(({ name }) => name !== named);
+  if (!isClear && others.length <= MAX_OTHERS) return others;
+  const telling = others.filter(({ name }) => wordsOf(name) > wordsOf(named));
+  return telling.toSorted((a, b) => wordsOf(b.name) - wordsOf(a.name)).slice(0, MAX_OTHERS);
 }
 
 /** The functions that cannot be told the date that the message says, where others can. */
@@ -153,8 +192,9 @@ async function missedCall(
   const [only, ...others] = functionTools(input.request);
   const named = others.length === 0 ? only : await decisionOf(start(namingPlanOf(plan)));
   if (named === undefined || !('name' in named) || signal.aborted) return undefined;
-  const fit = await fitFor(plan, named.name, Math.min(callChance ?? 0, MOST_IN_TEXT), chooser);
-  return fit?.isDue ? { kind: 'call', name: named.name, accepted } : undefined;
+  const chance = Math.min(callChance ?? 0, MOST_IN_TEXT);
+  const due = await dueFunction(plan, { name: named.name, callChance: chance, isMade: false }, chooser);
+  return due?.name === undefined ? undefined : { kind: 'call', name: due.name, accepted };
 }
 
 /** How well a function fits, and where that does not settle it, with what the weights and a call of it would say. */

@@ -60,6 +60,23 @@ export function isPlainText(schema: JsonSchema): boolean {
   return schema.type === 'string' && !NARROWING.some((keyword) => keyword in schema);
 }
 
+/** A text of which it may be said what it is not, and nothing more. */
+export function isOpenText({ not, ...rest }: JsonSchema): boolean {
+  return isPlainText(rest) && (not === undefined || ruledOutBy(not) !== undefined);
+}
+
+/** An open text that matches none of `patterns` either. */
+export function withoutTexts(schema: JsonSchema, patterns: readonly string[]): JsonSchema {
+  if (patterns.length === 0) return schema;
+  const ruledOut = ruledOutBy(schema.not);
+  return { ...schema, not: { pattern: [...(ruledOut === undefined ? [] : [ruledOut]), ...patterns].join('|') } };
+}
+
+function ruledOutBy(not: Json | undefined): string | undefined {
+  if (!isJsonObject(not) || Object.keys(not).length !== 1) return undefined;
+  return typeof not.pattern === 'string' ? not.pattern : undefined;
+}
+
 const OF_LISTS = ['$ref', 'allOf', 'anyOf', 'const', 'contains', 'enum', 'minItems', 'not', 'oneOf', 'prefixItems'];
 
 /** A list of which the schema says nothing more than what its items are: other items may be needed by what it says. */

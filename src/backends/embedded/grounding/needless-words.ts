@@ -6,9 +6,9 @@ import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding } from '../engine-protocol.ts';
 import { choicesOf } from './asked-arguments.ts';
-import { isPlainText } from './described-values.ts';
+import { isOpenText, withoutTexts } from './described-values.ts';
 import { isForAnyText } from './places.ts';
-import { literalPattern, placesOf, wordsOf } from './words.ts';
+import { isSameWord, literalPattern, placesOf, wordsOf } from './words.ts';
 
 /** What something is like. Of a place, a league or a museum such a word is a part of the name: "Santa Clara County". */
 const QUALITIES = new Set(
@@ -16,7 +16,7 @@ const QUALITIES = new Set(
 );
 /** Shorter ones are parts of other words. */
 const MIN_CHOICE = 4;
-const MIN_CUT = 3;
+const MIN_START = 2;
 
 /** `parameters` whose texts are without such words. */
 export function withoutNeedlessWords(
@@ -32,14 +32,17 @@ export function withoutNeedlessWords(
     );
   const isSaid = (word: string): boolean => placesOf(word, request).some(({ start, end }) => !isInName(start, end));
   const held = Object.entries(properties).map(([name, schema]): readonly [string, Json] => {
-    if (!isJsonObject(schema) || !isPlainText(schema) || isForAnyText(name)) return [name, schema];
+    if (!isJsonObject(schema) || !isOpenText(schema) || isForAnyText(name)) return [name, schema];
     const last = wordsOf(name).at(-1) ?? '';
     const own = QUALITIES.has(last) && placesOf(last, request).length > 0 ? [last] : [];
     const others = Object.entries(properties).flatMap(([other, told]) =>
       other === name ? [] : choicesIn(told).filter(isSaid),
     );
-    const needless = [...new Set([...own, ...others])].flatMap((word) => [`. ?${anyCase(word)}`, cutShort(word)]);
-    return [name, needless.length === 0 ? schema : { ...schema, not: { pattern: needless.join('|') } }];
+    const needless = [...new Set([...own, ...others])].flatMap((word) => [
+      `. ?${anyCase(word)}`,
+      beginning(word, request),
+    ]);
+    return [name, withoutTexts(schema, needless)];
   });
   return { ...parameters, properties: Object.fromEntries(held) };
 }
@@ -51,9 +54,15 @@ function choicesIn(schema: Json): readonly string[] {
   return [...new Set(choices)].filter((choice) => choice.length >= MIN_CHOICE);
 }
 
-/** "C# maj": a model that may not write the word cuts it. */
-function cutShort(word: string): string {
-  return `. ${anyCase(word.slice(0, MIN_CUT))}\\.?$`;
+/**
+ * "C# maj", "C# majour", "C# majior": a model that may not write the word spells it in another way. So what is kept out is all that
+ * begins as it does, as far as no other word of the request does.
+ */
+function beginning(word: string, request: string): string {
+  const others = wordsOf(request).filter((other) => !isSameWord(other, word.toLowerCase()));
+  const lengths = Array.from({ length: word.length }, (_, index) => index + 1).filter((length) => length >= MIN_START);
+  const length = lengths.find((each) => !others.some((other) => other.startsWith(word.slice(0, each).toLowerCase())));
+  return `. ${anyCase(word.slice(0, length))}`;
 }
 
 /** As it is, or with a capital. */

@@ -21,10 +21,26 @@ describe('a name', () => {
     const guitar = 'The price of a used Gibson Les Paul guitar in Chicago';
     expect(mayBe('Les Paul', guitar, { model: text })).toBe(false);
     expect(mayBe('Les Paul guitar', guitar, { model: text })).toBe(false);
+    expect(mayBe('LesPaul', guitar, { model: text })).toBe(false);
+    expect(mayBe('II', 'An old Apple II computer', { model: text })).toBe(false);
     expect(mayBe('Gibson', guitar, { model: text })).toBe(false);
     expect(mayBe('Gibson Les Paul', guitar, { model: text })).toBe(true);
     expect(mayBe('Gibson Les Paul Standard', guitar, { model: text })).toBe(true);
     expect(mayBe('Gibson Les', guitar, { model: text })).toBe(false);
+  });
+
+  it('is not cut short beside what else is ruled out, and where more is said of it anything may be', () => {
+    const guitar = 'A Gibson Les Paul';
+    const model = { type: 'string', not: { pattern: '[0-9]' } };
+    expect(mayBe('Les Paul', guitar, { model })).toBe(false);
+    expect(mayBe('Gibson Les Paul 59', guitar, { model })).toBe(false);
+    expect(mayBe('Gibson Les Paul', guitar, { model })).toBe(true);
+    const short = { model: { type: 'string', not: { maxLength: 3 } } };
+    const held = withWholeNames(
+      { type: 'object', properties: short },
+      { values: namedValues(guitar, ''), request: guitar },
+    );
+    expect(held.properties).toEqual(short);
   });
 
   it('has the word that its argument is named after where it is a building', () => {

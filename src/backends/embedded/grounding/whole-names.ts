@@ -5,7 +5,7 @@
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding } from '../engine-protocol.ts';
-import { isPlainText } from './described-values.ts';
+import { isOpenText, withoutTexts } from './described-values.ts';
 import { descriptionOf } from './descriptions.ts';
 import { literalPattern, wordsOf } from './words.ts';
 
@@ -31,6 +31,9 @@ const BUILDINGS = new Set(
   ),
 );
 
+/** A shorter word begins others, too. */
+const MIN_LETTERS = 3;
+
 /** `parameters` whose names are not cut short. */
 export function withWholeNames(
   parameters: JsonSchema,
@@ -43,10 +46,10 @@ export function withWholeNames(
   const isParted = Object.keys(properties).some((name) => wordsOf(name).some((word) => PARTS.has(word)));
   if (isParted) return parameters;
   const held = Object.entries(properties).map(([name, schema]): readonly [string, Json] => {
-    if (!isJsonObject(schema) || !isPlainText(schema) || !NAMED.has(wordsOf(name).at(-1) ?? '')) return [name, schema];
+    if (!isJsonObject(schema) || !isOpenText(schema) || !NAMED.has(wordsOf(name).at(-1) ?? '')) return [name, schema];
     const told = wordsOf(`${name} ${descriptionOf(schema)}`);
     const cuts = runs.filter((run) => isOneName(run, told)).flatMap((run) => cutsOf(run, request));
-    return [name, cuts.length === 0 ? schema : { ...schema, not: { pattern: cuts.join('|') } }];
+    return [name, withoutTexts(schema, cuts)];
   });
   return { ...parameters, properties: Object.fromEntries(held) };
 }
@@ -65,15 +68,21 @@ function isOneName(run: string, told: readonly string[]): boolean {
   return !isTold(words.at(-1)) || BUILDINGS.has(words.at(-1) ?? '');
 }
 
-/** What begins with the end of a name, or ends before it. Where the part is said by itself, too, either may be meant. */
+/**
+ * What begins with another word of a name than its first, or ends before it: a model that may not write "Les Paul" writes
+ * "LesPaul". Where the part is said by itself, too, either may be meant.
+ */
 function cutsOf(run: string, request: string): readonly string[] {
   const words = run.split(' ');
   const rest = request.replaceAll(run, ' ');
-  const isSaid = (part: string): boolean => rest.includes(part);
-  const ends = words.slice(1).map((_, index) => words.slice(index + 1).join(' '));
-  const starts = words.slice(1).map((_, index) => words.slice(0, index + 1).join(' '));
-  return [
-    ...ends.filter((end) => !isSaid(end)).map((end) => `^${literalPattern(end)}`),
-    ...starts.filter((start) => !isSaid(start)).map((start) => `^([Tt]he )?${literalPattern(start)}$`),
-  ];
+  const parts = words.slice(1).map((word, index) => {
+    const end = words.slice(index + 1).join(' ');
+    const start = words.slice(0, index + 1).join(' ');
+    const begins = `^${literalPattern(word.length < MIN_LETTERS ? end : word)}`;
+    return [
+      ...(rest.includes(end) ? [] : [begins]),
+      ...(rest.includes(start) ? [] : [`^([Tt]he )?${literalPattern(start)}$`]),
+    ];
+  });
+  return parts.flat();
 }
