@@ -36,6 +36,8 @@ const NARROWING = [
 ];
 
 const BOUNDS = ['minimum', 'exclusiveMinimum', 'maximum', 'exclusiveMaximum', 'multipleOf'];
+/** A code of ISO 4217. */
+export const CURRENCY_PATTERN = '^[A-Z]{3}$';
 /** A place and, behind a comma, what it lies in. */
 export const PLACE_PATTERN = '^[^,;]+, [^,;]+$';
 
@@ -185,6 +187,7 @@ function datePattern(form: string): string | undefined {
   return `^${form.replaceAll('.', '\\.').replace(/YYYY|YY|MM|DD/g, (part) => DATE_PARTS[part] ?? part)}$`;
 }
 
+const OF_CURRENCY_CODE = /\bcurrency code\b|\bISO[ -]?4217\b/i;
 /** A currency that is told by something else than its code. */
 const OTHER_CURRENCY =
   /[Ss]ymbol|\b[Ss]ign\b|\b[Nn]ame\b|[Ww]ord|[$€£¥]|\b(?:usd|eur|gbp|cny|jpy|[Dd]ollars?|[Ee]uros?)\b/;
@@ -195,7 +198,8 @@ function patternOf(name: string, description: string): string | undefined {
   const date = DATE.exec(description)?.[1];
   if (date !== undefined) return datePattern(date.toUpperCase());
   if (PLACE.test(description) || PLACE_EXAMPLE.test(description)) return PLACE_PATTERN;
-  return words.at(-1) === 'currency' && !OTHER_CURRENCY.test(description) ? '^[A-Z]{3}$' : undefined;
+  const isCurrency = words.at(-1) === 'currency' || OF_CURRENCY_CODE.test(description);
+  return isCurrency && !OTHER_CURRENCY.test(description) ? CURRENCY_PATTERN : undefined;
 }
 
 const RATE = new Set(['confidence', 'prob', 'probability', 'rate', 'ratio', 'return', 'yield']);

@@ -11,6 +11,7 @@
  *     whole-names        where a name is cut short      → the grammar of the arguments
  *     coordinates        which sign they have           → the grammar of the arguments
  *     languages          which name they have           → the grammar of the arguments
+ *     currencies         which codes they have          → the grammar of the arguments
  *     durations          how many of which unit         → the grammar of the arguments
  *     worked-out-numbers what they come to              → the grammar of the arguments
  *     stays              when they end                  → the grammar of the arguments
@@ -32,6 +33,7 @@ import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding } from '../engine-protocol.ts';
 import { choicesOf, withAskedRequired } from './asked-arguments.ts';
 import { withCoordinates } from './coordinates.ts';
+import { withCurrencies } from './currencies.ts';
 import { asDescribed } from './described-values.ts';
 import { withDuration } from './durations.ts';
 import { withLanguages } from './languages.ts';
@@ -56,6 +58,7 @@ export function groundedParameters(parameters: JsonSchema, grounding: Grounding,
     (held) => withWorkedOutNumbers(held, request),
     (held) => withSaidDays(held, request),
     (held) => asDescribed(held, request),
+    (held) => withCurrencies(held, request),
     (held) => withStay(held, request),
     (held) => withCoordinates(held, request),
     (held) => withSpokenItems(held, request),
