@@ -43,6 +43,27 @@ describe('words that are no part of a value', () => {
     expect(mayBe('Acme GSPC', 'Acme in GSPC', index)).toBe(true);
   });
 
+  it('are what the argument says of which type it is', () => {
+    expect(mayBe('human cell', 'What is in a human cell?', { cell_type: text })).toBe(false);
+    expect(mayBe('human', 'What is in a human cell?', { cell_type: text })).toBe(true);
+    expect(mayBe('stem cell', 'What is in a human?', { cell_type: text })).toBe(true);
+  });
+
+  it('are a sex and a year, where another argument is told it', () => {
+    const sport = { sport: text, gender: text };
+    expect(mayBe('women tennis', "The best in women's tennis", sport)).toBe(false);
+    expect(mayBe("Women's tennis", "The best in women's tennis", sport)).toBe(false);
+    expect(mayBe('tennis', "The best in women's tennis", sport)).toBe(true);
+    expect(mayBe("women's tennis", "The best in women's tennis", { sport: text })).toBe(true);
+    const league = { tournament: text, season: text };
+    expect(mayBe('La Liga 2020-2021', 'Messi in La Liga 2020-2021', league)).toBe(false);
+    expect(mayBe('La Liga', 'Messi in La Liga 2020-2021', league)).toBe(true);
+    expect(mayBe('La Liga 2020', 'Messi in La Liga 2020', { tournament: text })).toBe(true);
+    const house = { house: text, year: text };
+    expect(mayBe('1600 Pennsylvania Avenue', 'Who lived in 1600 Pennsylvania Avenue?', house)).toBe(true);
+    expect(mayBe('May 2020', 'Messi in May 2020', { start_month: text, year: text })).toBe(true);
+  });
+
   it('are parts of names, and of texts of any kind', () => {
     const hall = { venue: text, kind: { enum: ['hall', 'arena'], type: 'string' } };
     expect(mayBe('Royal Albert Hall', 'Concerts in the Royal Albert Hall', hall)).toBe(true);

@@ -1,6 +1,7 @@
 /**
  * Words that are not a part of the value, though they stand beside it: the name of the argument itself ("Rosewood finish", for
- * `finish`), and what another argument is told ("C sharp major", where the `scale_type` may be "major").
+ * `finish`, or "human cell", for `cell_type`), and what another argument is told ("C sharp major", where the `scale_type` may be
+ * "major"; "women's tennis" beside a `gender`, "La Liga 2020" beside a `season`).
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
@@ -13,6 +14,17 @@ import { isSameWord, literalPattern, placesOf, wordsOf } from './words.ts';
 /** What something is like. Of a place, a league or a museum such a word is a part of the name: "Santa Clara County". */
 const QUALITIES = new Set(
   'color colour condition criterion cuisine diet finish format gene genotype genre material size style'.split(' '),
+);
+/** What is of some type says of which by the words before: `cell_type`. */
+const KINDS = new Set(['kind', 'type']);
+const SEXES = ['boys', 'female', 'girls', 'male', 'men', 'woman', 'women'];
+const OF_SEX = new Set(['gender', 'sex']);
+const OF_YEAR = new Set(['season', 'seasons', 'year', 'years']);
+/** Not the number of a house: "1600 Pennsylvania Avenue". */
+const YEAR = /(?<![\d.,-])(?:1[5-9]|20)\d\d(?![\d.,]\d|\s+\p{Lu})/gu;
+/** An argument of one of these may be told a year itself. */
+const TIMES = new Set(
+  'century date day decade end era from month period quarter range season seasons start time to year years'.split(' '),
 );
 /** Shorter ones are parts of other words. */
 const MIN_CHOICE = 4;
@@ -31,10 +43,14 @@ export function withoutNeedlessWords(
       (name) => !name.isNumber && name.start <= start && end <= name.end && name.end - name.start > end - start,
     );
   const isSaid = (word: string): boolean => placesOf(word, request).some(({ start, end }) => !isInName(start, end));
+  const yearsSaid = [...new Set(request.match(YEAR) ?? [])];
   const held = Object.entries(properties).map(([name, schema]): readonly [string, Json] => {
     if (!isJsonObject(schema) || !isOpenText(schema) || isForAnyText(name)) return [name, schema];
-    const last = wordsOf(name).at(-1) ?? '';
-    const own = QUALITIES.has(last) && placesOf(last, request).length > 0 ? [last] : [];
+    const words = wordsOf(name);
+    const last = words.at(-1) ?? '';
+    const own = (QUALITIES.has(last) ? [last] : KINDS.has(last) ? words.slice(0, -1) : []).filter(
+      (word) => placesOf(word, request).length > 0,
+    );
     const others = Object.entries(properties).flatMap(([other, told]) =>
       other === name ? [] : choicesIn(told).filter(isSaid),
     );
@@ -42,7 +58,11 @@ export function withoutNeedlessWords(
       `. ?${anyCase(word)}`,
       beginning(word, request),
     ]);
-    return [name, withoutTexts(schema, needless)];
+    const isBeside = (kinds: ReadonlySet<string>): boolean =>
+      Object.keys(properties).some((other) => other !== name && kinds.has(wordsOf(other).at(-1) ?? ''));
+    const sexes = isBeside(OF_SEX) ? SEXES.filter(isSaid).map(anyCase) : [];
+    const years = isBeside(OF_YEAR) && !words.some((word) => TIMES.has(word)) ? yearsSaid : [];
+    return [name, withoutTexts(schema, [...needless, ...sexes, ...years])];
   });
   return { ...parameters, properties: Object.fromEntries(held) };
 }
