@@ -49,6 +49,14 @@ describe('the next of several calls', () => {
     expect(nextFor(request, [{ year: 7 }])).toEqual({});
   });
 
+  it('goes on with a number that another argument has held, where it stands as that value does', () => {
+    const request = 'In a series of 10 shots exactly 7 hits, in a series of 15 shots exactly 10 hits';
+    const properties = { shots: { type: 'integer' }, hits: { type: 'integer' } };
+    const both = { type: 'object', properties };
+    expect(nextFor(request, [{ shots: 10, hits: 7 }], both, 'chance', both)).toEqual({ hits: [10] });
+    expect(nextFor('Solve 5, 6 and 1, then 3, 2 and 1', [{ shots: 5, hits: 6 }], both, 'solve', both)).toEqual({});
+  });
+
   it('goes on with all that stands as those values do', () => {
     const request = 'Two with a mean of 5 and a deviation of 2, and two with a mean of 10 and a deviation of 3';
     const properties = { mu: { type: 'integer' }, sigma: { type: 'integer' } };

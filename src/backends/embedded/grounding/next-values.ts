@@ -67,7 +67,13 @@ function leftOfLists(
     const first = inputs.map((each) => placeOf(each, argument, values, request)).filter((place) => place >= 0);
     // What lies behind the first that was called for; of points any.
     const from = values[at]?.lead?.startsWith('(') === true ? -1 : Math.min(at, ...first);
-    const left = values.filter((value, index) => index > from && others.includes(index) && open.includes(value));
+    // The second 10 of "exactly 7 of 10 … exactly 10 of 15" is open though another argument holds the first.
+    const isOpen = (value: NamedValue, index: number): boolean =>
+      open.includes(value) ||
+      (values[at]?.likes.includes(index) === true &&
+        isRepeated(value, values) &&
+        !inputs.some((each) => isSaid(argumentIn(each, argument), value, request)));
+    const left = values.filter((value, index) => index > from && others.includes(index) && isOpen(value, index));
     return left.length > 0
       ? [{ argument, left: left.map((value) => asLike(held, value)), value: values[at], next: left[0] }]
       : [];
@@ -92,8 +98,15 @@ function leftOfLists(
 
 /** Where the value of an argument is said; -1 where it is not. */
 function placeOf(input: Json, argument: string, values: readonly NamedValue[], request: string): number {
-  const held = isJsonObject(input) ? input[argument] : undefined;
-  return values.findIndex((value) => isSaid(held, value, request));
+  return values.findIndex((value) => isSaid(argumentIn(input, argument), value, request));
+}
+
+function argumentIn(input: Json, argument: string): Json | undefined {
+  return isJsonObject(input) ? input[argument] : undefined;
+}
+
+function isRepeated({ text, isNumber }: NamedValue, values: readonly NamedValue[]): boolean {
+  return isNumber && values.filter((other) => other.isNumber && other.text === text).length > 1;
 }
 
 /** Lists go on with the parts that no call has held. */
