@@ -187,6 +187,20 @@ describe('a call that the weights make', () => {
       expect(much.measured).toEqual(['find_sight', 'find_art']);
     });
 
+    it('is the first of several calls, where several may be made and the named one fits well', async () => {
+      const fits = (name: string): Fit => ({ evidence: name === 'find_sight' ? 1.5 : 1.4, due: 0.95, isDue: true });
+      const request = { tools, turns, allowsParallelCalls: true };
+      const { choice, measured } = await chosen([call('find_sight')], fits, request);
+      expect(choice).toMatchObject({ name: 'find_sight' });
+      expect(measured).toEqual(['find_sight']);
+      expect(
+        (await chosen([call('find_sight')], fits, { ...request, allowsParallelCalls: false })).choice,
+      ).toMatchObject({
+        name: 'find_art',
+        isOnly: true,
+      });
+    });
+
     it('is looked at alone beside the named one of many', async () => {
       const many = Array.from({ length: 4 }, (_, index) => ({ ...OTHER, name: `other_${index}` }));
       const { choice, measured } = await named('find_sight', { find_sight: 1.2, find_art: 1.2 }, many);

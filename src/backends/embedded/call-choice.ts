@@ -151,6 +151,8 @@ async function dueFunction(
   if (fit === undefined) return undefined;
   let best = fit.isDue ? { name: named, evidence: fit.evidence + BETTER_BY + TOLD_WORD * wordsOf(named) } : undefined;
   const isClear = !isMade || fit.evidence >= CLEARLY_NAMED;
+  // Of several calls it is only the first one: "the weather in Paris, and 5 euros in dollars".
+  if (isMade && isClear && chooser.input.request.allowsParallelCalls) return { name: named };
   for (const { name } of othersBeside(named, tools, { isClear, wordsOf })) {
     const other = await fitOf(name);
     if (!other?.isDue) continue;
