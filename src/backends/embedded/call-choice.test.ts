@@ -346,7 +346,7 @@ describe('an answer in text', () => {
     const turns: Turn[] = [{ role: 'user', parts: [{ type: 'text', text: 'Famous sculptures in Rome' }] }];
     const request = { tools: [WEATHER, art], turns };
     const { choice, measured } = await chosen([text('In', 0.2), call(WEATHER.name)], ENOUGH, request);
-    expect(choice).toMatchObject({ kind: 'call', name: 'find_art' });
+    expect(choice).toMatchObject({ kind: 'call', name: 'find_art', isOnly: true });
     expect(measured).toEqual([WEATHER.name, 'find_art']);
     const other = await chosen([text('In', 0.2), call('find_art')], ENOUGH, request);
     expect(other.measured).toEqual(['find_art']);

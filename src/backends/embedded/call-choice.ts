@@ -196,7 +196,8 @@ async function missedCall(
   if (named === undefined || !('name' in named) || signal.aborted) return undefined;
   const chance = Math.min(callChance ?? 0, MOST_IN_TEXT);
   const due = await dueFunction(plan, { name: named.name, callChance: chance, isMade: false }, chooser);
-  return due?.name === undefined ? undefined : { kind: 'call', name: due.name, accepted };
+  if (due?.name === undefined) return undefined;
+  return { kind: 'call', name: due.name, accepted, isOnly: due.name === named.name ? undefined : true };
 }
 
 /** How well a function fits, and where that does not settle it, with what the weights and a call of it would say. */
