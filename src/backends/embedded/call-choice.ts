@@ -103,13 +103,13 @@ function isNear(callChance: number | undefined, { nearChance }: Measured): boole
 /** Looked at beside the one that was named; each costs what a look at that one cost. */
 const MAX_OTHERS = 3;
 /** With so much to speak for it the others are not looked at, unless they tell more of the request. */
-const CLEARLY_NAMED = 1.4;
+const CLEARLY_NAMED = 1.3;
 /** What another one has more than the one that the weights have chosen. */
-const BETTER_BY = 0.1;
+const BETTER_BY = 0.07;
 /** What one has less that cannot be told the date of the request, where another one can. */
-const UNTOLD_DATE = 0.3;
+const UNTOLD_DATE = 0.2;
 /** What a word of the request has to say that one function tells and the others do not, and how many of them count. */
-const TOLD_WORD = 0.2;
+const TOLD_WORD = 0.15;
 const MOST_TOLD_WORDS = 3;
 
 /** The call that was made, or one of another function that fits better; undefined where none fits. */

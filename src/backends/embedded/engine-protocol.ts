@@ -186,6 +186,11 @@ export interface DecodePlan {
   /** The model that was asked for takes no longer one, whatever the weights could. */
   readonly maxPromptTokens?: number | undefined;
   readonly stages: readonly Stage[];
+  /**
+   * The one text that the only stage's grammar allows: all that is wanted is how likely it is. An engine that can reads it in one go
+   * rather than make it, and tells its log probabilities in one piece.
+   */
+  readonly onlyText?: string | undefined;
   readonly choices: number;
   readonly sampling: EngineSampling;
   /** End an answer; never reported, also when cut across tokens. They do not look into reasoning or calls. */

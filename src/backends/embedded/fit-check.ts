@@ -45,13 +45,13 @@ export interface Fit {
  */
 const ODDS_WEIGHT = 0.1;
 /** What it says for a call that all its arguments are said, and against it that numbers, or only texts, are made up. */
-const SAID = 0.2;
-const MADE_UP = 0.6;
-const TEXT_MADE_UP = 0.25;
+const SAID = 0.15;
+const MADE_UP = 0.4;
+const TEXT_MADE_UP = 0.18;
 /** What it says against it that the weights do: more than is open where they are asked. */
-const NO = 1;
+const NO = 0.7;
 /** More a request is hardly ever told by a function. */
-const MOST_SHARE = 0.9;
+const MOST_SHARE = 0.7;
 /** With a name that is told so well, and weights so sure, the request need not be looked at. */
 const CLEAR = { share: 0.9, chance: 0.95 } as const;
 /** Where nobody told how likely a call was: as likely as most that are made. */
@@ -75,8 +75,8 @@ export interface Measured {
  * often where none is due, so more has to speak for it: of some 140 calls that were due none had less than 1.19.
  */
 const MEASURED: readonly (Measured & { readonly pattern: RegExp })[] = [
-  { pattern: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i, nearChance: 0, due: 0.95, leastYesOdds: undefined },
-  { pattern: /qwen[\s._-]*2\.5[\s._-]*coder.*\b1\.5b/i, nearChance: 0.1, due: 1.1, leastYesOdds: 0.25 },
+  { pattern: /qwen[\s._-]*2\.5[\s._-]*coder.*\b0\.5b/i, nearChance: 0, due: 0.75, leastYesOdds: undefined },
+  { pattern: /qwen[\s._-]*2\.5[\s._-]*coder.*\b1\.5b/i, nearChance: 0.1, due: 0.95, leastYesOdds: 0.25 },
 ];
 
 /** A function that has to be told one of these answers what no name can tell. */
@@ -88,7 +88,7 @@ const MAX_REQUEST_CHARACTERS = 1_200;
 /** Longer ones bring numbers and names, one after the other, that no function tells of: they say nothing of it. */
 const MAX_TOLD_REQUEST_CHARACTERS = 120;
 /** What a function tells of shorter ones that it answers, mostly. */
-const USUAL_SHARE = 0.4;
+const USUAL_SHARE = 0.45;
 /** Functions whose surprise without a request is remembered. */
 const MAX_REMEMBERED = 1_000;
 
@@ -109,8 +109,15 @@ const EXAMPLES = [
     parameters: 'text, time',
   },
 ] as const;
-/** Requests that no function answers. Each is near to some function by chance, so the one it is farther from counts. */
-const OTHER_REQUESTS = ['Hello, how are you?', 'Write a poem about the sea.'] as const;
+/**
+ * Requests that no function answers. Each is near to some function by chance, so the one it is farther from counts. To a request in
+ * Chinese those are the others: an English name is surprising behind any.
+ */
+const OTHER_REQUESTS = {
+  english: ['Hello, how are you?', 'Write a poem about the sea.'],
+  chinese: ['你好，最近怎么样？', '写一首关于大海的诗。'],
+} as const;
+const HAN = /\p{Script=Han}/u;
 
 /** What answers a request that no function does. */
 const NO_FUNCTION = { told: 'none: Answers by itself.', parameters: 'none' } as const;
@@ -153,7 +160,7 @@ function fitWith(evidence: number, due: number): Fit {
 
 /** Of one set of weights. */
 export class FitCheck {
-  /** Surprises of names behind requests that no function answers, by name. */
+  /** Surprises of names behind requests that no function answers, by language and name. */
   readonly #names = new Map<string, number>();
   /** Surprises of requests that no function tells of. */
   readonly #requests = new WeakMap<GenerationRequest, number>();
@@ -197,18 +204,21 @@ export class FitCheck {
   async #nameShare({ name }: FunctionTool, { input, start, signal }: FitQuestion): Promise<number | undefined> {
     const surpriseBehind = (request: string): Promise<number | undefined> =>
       surpriseOf(functionPlan(request, ` ${name}:`, input), start, signal);
-    const here = await surpriseBehind(cutText(lastMessageText(input.request), MAX_REQUEST_CHARACTERS));
+    const request = cutText(lastMessageText(input.request), MAX_REQUEST_CHARACTERS);
+    const here = await surpriseBehind(request);
     if (here === undefined) return undefined;
-    let elsewhere = this.#names.get(name);
+    const language = HAN.test(request) ? 'chinese' : 'english';
+    const key = `${language} ${name}`;
+    let elsewhere = this.#names.get(key);
     if (elsewhere === undefined) {
       elsewhere = 0;
-      for (const other of OTHER_REQUESTS) {
+      for (const other of OTHER_REQUESTS[language]) {
         const surprise = await surpriseBehind(other);
         if (surprise === undefined) return undefined;
         elsewhere = Math.max(elsewhere, surprise);
       }
       if (this.#names.size >= MAX_REMEMBERED) this.#names.clear();
-      this.#names.set(name, elsewhere);
+      this.#names.set(key, elsewhere);
     }
     return shareOf(here, elsewhere);
   }

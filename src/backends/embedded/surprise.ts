@@ -25,6 +25,7 @@ export function onlyPlanOf(prompt: string, text: string, { request, cutter }: Pl
         isProse: true,
       },
     ],
+    onlyText: text,
     choices: 1,
     sampling: engineSampling({ temperature: 0 }, undefined, 0),
     stopTexts: [],

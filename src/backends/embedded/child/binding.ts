@@ -102,8 +102,8 @@ export interface BatchEntry {
   readonly sequence: number;
   readonly firstPosition: number;
   readonly tokens: readonly number[];
-  /** Logits after the last token are wanted. */
-  readonly wantsLogits: boolean;
+  /** Places in `tokens` behind which logits are wanted. */
+  readonly logitsAt: readonly number[];
 }
 
 export type VocabularyKind = 'byte-pair' | 'sentence-piece' | 'other';
@@ -259,14 +259,14 @@ export class Engine {
     return this.#publicContext.contextSize;
   }
 
-  /** Computes a batch. Gives for each entry where its logits lie, or -1 where none were wanted. */
-  async decode(entries: readonly BatchEntry[]): Promise<number[]> {
+  /** Computes a batch. Gives for each entry where the logits lie that it wants, in its order. */
+  async decode(entries: readonly BatchEntry[]): Promise<(readonly number[])[]> {
     this.#context.initBatch(entries.reduce((sum, entry) => sum + entry.tokens.length, 0));
-    const places = entries.map((entry) => {
-      const wanted = entry.wantsLogits ? [entry.tokens.length - 1] : [];
-      const tokens = Uint32Array.from(entry.tokens);
-      return this.#context.addToBatch(entry.sequence, entry.firstPosition, tokens, Uint32Array.from(wanted))[0] ?? -1;
-    });
+    const places = entries.map(({ sequence, firstPosition, tokens, logitsAt }) =>
+      Array.from(
+        this.#context.addToBatch(sequence, firstPosition, Uint32Array.from(tokens), Uint32Array.from(logitsAt)),
+      ),
+    );
     await this.#context.decodeBatch();
     return places;
   }

@@ -1,4 +1,5 @@
 /** One `generate` and its choices, as the scheduler keeps them. */
+import type { TokenLogprob } from '../../../core/events.ts';
 import type { CacheReport, ChoiceCounts, DecodePlan, JobTimings } from '../engine-protocol.ts';
 import type { TokenMark } from './cache-blocks.ts';
 import type { ChoiceDecoder, Move } from './choice-decoder.ts';
@@ -14,6 +15,8 @@ export interface Choice {
   readonly sampler: ChoiceSampler;
   /** All tokens the sequence is to hold before the next one is sampled. */
   readonly tokens: number[];
+  /** Of a text that is only read: how likely its tokens are, as far as it has been read. */
+  readonly foretold: TokenLogprob[];
   /** Another choice of the job reads the prompt; this one begins with a copy. */
   waitsForPrompt: boolean;
 }
@@ -61,6 +64,11 @@ export class Job {
   /** What it computes may be put on disk, and what is there may be used. */
   get usesDisk(): boolean {
     return this.plan.cache !== undefined && this.plan.cache.mode !== 'off';
+  }
+
+  /** Of a text that is only read: where the first of its tokens is foretold. */
+  get logitsFrom(): number | undefined {
+    return this.plan.onlyText === undefined ? undefined : this.prompt.length - 1;
   }
 
   get isRecurring(): boolean {

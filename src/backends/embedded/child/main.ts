@@ -107,7 +107,7 @@ async function singleThreadMs(engine: Engine, threads: number): Promise<number> 
   let tookMs = 0;
   for (let firstPosition = 0; firstPosition < WARM_UP_STEPS; firstPosition++) {
     const startedMs = performance.now();
-    await engine.decode([{ sequence: 0, firstPosition, tokens: [0], wantsLogits: true }]);
+    await engine.decode([{ sequence: 0, firstPosition, tokens: [0], logitsAt: [0] }]);
     tookMs = performance.now() - startedMs;
   }
   engine.clear(0);

@@ -46,7 +46,7 @@ async function opened(changes: Partial<PrefixCacheOptions> = {}): Promise<Opened
   const save = async (tokens: readonly number[]): Promise<void> => {
     const sequence = sequenceOf(tokens);
     engine.clear(0);
-    await engine.decode([{ sequence: 0, firstPosition: 0, tokens, wantsLogits: false }]);
+    await engine.decode([{ sequence: 0, firstPosition: 0, tokens, logitsAt: [] }]);
     await cache.save(sequence);
     await cache.settled();
   };

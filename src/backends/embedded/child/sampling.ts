@@ -67,6 +67,11 @@ export class ChoiceSampler {
     return { token, logprob, wasSteered };
   }
 
+  /** How likely a token is to the model itself behind the logits at `place`. One after the other. */
+  logprobOf(place: number, token: number): Promise<TokenLogprob> {
+    return this.#logprob(place, token);
+  }
+
   /** Once, and not while it samples. */
   dispose(): void {
     for (const sampler of [this.#native, this.#best, this.#whole]) if (sampler) this.#engine.freeSampler(sampler);

@@ -91,6 +91,72 @@ async function idleAfterStart(idle: () => Promise<void>): Promise<void> {
   await idle();
 }
 
+describe('a text that is only read', () => {
+  /** A letter is followed by the next one of the alphabet. */
+  const alphabet: Script = (tokens) => (tokens.at(-1) ?? 0) + 1;
+  const HALF = Math.log(1 / 2);
+  const SMALL = Math.log(Math.exp(1) / (2 * Math.exp(3)));
+  const onlyText = (text: string): Partial<DecodePlan> => ({ onlyText: text, logprobs: { top: 0 } });
+  const logprobsOf = (messages: readonly FromEngine[]): readonly number[] =>
+    messages
+      .flatMap((message) => (message.type === 'step' ? message.items : []))
+      .flatMap(({ pieces }) => pieces.flatMap((piece) => (piece.type === 'text' ? (piece.logprobs ?? []) : [])))
+      .map(({ logprob }) => logprob);
+
+  it('is told with how likely each of its tokens is behind those before it, and nothing is sampled', async () => {
+    const { scheduler, engine, of, idle, busy } = bench({ script: alphabet });
+    scheduler.generate('j', plan('say a', onlyText('bcxy')));
+    await idleAfterStart(idle);
+    expect(of('j').map(({ type }) => type)).toEqual(['accepted', 'step', 'choice-end', 'done']);
+    const logprobs = logprobsOf(of('j'));
+    expect(logprobs).toHaveLength(4);
+    for (const [index, expected] of [HALF, HALF, SMALL, HALF].entries()) expect(logprobs[index]).toBeCloseTo(expected);
+    expect(of('j').find(({ type }) => type === 'choice-end')).toMatchObject({ reason: 'stop', counts: { output: 0 } });
+    expect(engine.computed.tokens).toBe('say abcxy'.length);
+    expect(busy()).toBe(0);
+  });
+
+  it('says the same in several pieces, warm, and beside others', async () => {
+    const { scheduler, engine, of, idle } = bench({ script: alphabet });
+    const prompt = `${'x'.repeat(150)}a`;
+    const text = 'bcdefghijklmnopqrstuvwxyz'.repeat(6);
+    scheduler.generate('cold', plan(prompt, onlyText(text)));
+    scheduler.generate('other', plan('say a', { stages: [{ kind: 'answer', opening: '', maxTokens: 20 }] }));
+    await idleAfterStart(idle);
+    const cold = engine.computed.tokens;
+    scheduler.generate('warm', plan(prompt, onlyText(text)));
+    await idleAfterStart(idle);
+    expect(logprobsOf(of('cold'))).toHaveLength(text.length);
+    expect(logprobsOf(of('cold')).filter((logprob) => logprob < -1)).toHaveLength(5);
+    expect(logprobsOf(of('warm'))).toEqual(logprobsOf(of('cold')));
+    expect(of('warm')[0]).toMatchObject({ type: 'accepted', promptTokens: 151, cachedTokens: 128 });
+    expect(engine.computed.tokens - cold).toBe(prompt.length + text.length - 128);
+  });
+
+  it('is plain, whatever it spells, and needs no grammar', async () => {
+    const { scheduler, of, idle } = bench({ script: alphabet });
+    const stages = [{ kind: 'answer', opening: '', grammar: 'malformed' }] as const;
+    scheduler.generate('j', plan('say a', { ...onlyText('b<|end|>'), stages }));
+    await idleAfterStart(idle);
+    expect(logprobsOf(of('j'))).toHaveLength('b<|end|>'.length);
+  });
+
+  it('ends as any job does when it is cancelled, or its batch fails', async () => {
+    const { scheduler, engine, of, idle, busy } = bench({ script: alphabet });
+    scheduler.generate('j', plan('say a', onlyText('bc')));
+    scheduler.cancel('j');
+    engine.failNextBatch();
+    scheduler.generate('k', plan('say a', onlyText('bc')));
+    await idleAfterStart(idle);
+    expect(of('j').at(-1)).toMatchObject({ type: 'done', ending: 'cancelled' });
+    expect(of('k').at(-1)).toMatchObject({ type: 'failed' });
+    scheduler.generate('l', plan('say a', onlyText('bc')));
+    await idleAfterStart(idle);
+    expect(of('l').at(-1)).toMatchObject({ type: 'done', ending: 'completed' });
+    expect(busy()).toBe(0);
+  });
+});
+
 describe('one job', () => {
   it('is accepted, says its pieces, ends its choice, is done, and leaves its sequence free', async () => {
     const { scheduler, of, idle, busy, text } = bench();

@@ -6,7 +6,7 @@
  * Messages are heard while a batch is being computed, but they only change the books; sequences are touched between
  * batches. So a cancel is answered at once, and what a batch still computes for it just makes its sequence warmer.
  */
-import type { CacheReport, DecodePlan, FromEngine, PromptSegment, StepItem } from '../engine-protocol.ts';
+import type { CacheReport, DecodePlan, FromEngine, Piece, PromptSegment, StepItem } from '../engine-protocol.ts';
 import { lastPieceOf, orderBatch, planBatch } from './batch-plan.ts';
 import type { BatchEntry, DecodingEngine } from './binding.ts';
 import { type CacheBlocks, tokenMarksOf } from './cache-blocks.ts';
@@ -23,7 +23,7 @@ import { ReadingPace } from './reading-pace.ts';
 import { ChoiceSampler, type Sampled } from './sampling.ts';
 import { SequencePool } from './sequence-pool.ts';
 import { type SaveDelays, SequenceSaver } from './sequence-saver.ts';
-import { planSequence, type Sequence } from './sequences.ts';
+import { planSequence, type RowWishes, type Sequence } from './sequences.ts';
 import type { ThreadGovernor } from './thread-governor.ts';
 import { commonPrefix } from './token-tree.ts';
 import type { ModelVocabulary } from './vocabulary.ts';
@@ -122,9 +122,7 @@ export class Scheduler {
         this.#send({ type: 'refused', jobId, reason: 'grammar', message: grammarError });
         return;
       }
-      // Without a limit on the context: whether prompt and forced text fit is for `isTooLong` to say.
-      const first = this.#newDecoder(plan, prompt.length, Number.POSITIVE_INFINITY);
-      const job = new Job(jobId, plan, prompt, first.start(), tokenMarksOf(plan.cache, ends));
+      const job = new Job(jobId, plan, prompt, this.#firstMove(plan, prompt.length), tokenMarksOf(plan.cache, ends));
       if (this.#isTooLong(job)) return;
       this.#jobs.set(jobId, job);
       this.#waiting.push(job);
@@ -220,6 +218,7 @@ export class Scheduler {
   // Admission
 
   #grammarError(plan: DecodePlan): string | undefined {
+    if (plan.onlyText !== undefined) return undefined;
     try {
       for (const stage of plan.stages) {
         const { grammar, calls } = stage;
@@ -230,6 +229,12 @@ export class Scheduler {
     } catch (error) {
       return messageOf(error);
     }
+  }
+
+  #firstMove(plan: DecodePlan, promptTokens: number): Move {
+    if (plan.onlyText !== undefined) return { kind: 'feed', tokens: this.#vocabulary.tokenisePlain(plan.onlyText) };
+    // Without a limit on the context: whether prompt and forced text fit is for `isTooLong` to say.
+    return this.#newDecoder(plan, promptTokens, Number.POSITIVE_INFINITY).start();
   }
 
   /** At least one token has to fit after the prompt and what is forced after it; and the model may take less than fits. */
@@ -271,7 +276,7 @@ export class Scheduler {
       this.#endWithoutSampling(job, job.firstMove);
       return;
     }
-    const plan = planSequence(this.#pool.all, job.base, job.namespace, job.isRepeatable);
+    const plan = planSequence(this.#pool.all, job.base, job.namespace, wishesOf(job));
     if (plan === undefined) throw new Error('no free sequence');
     const found = this.#restores?.worthFetching(job, plan);
     if (found !== undefined) {
@@ -342,12 +347,13 @@ export class Scheduler {
     const index = job.startedChoices++;
     const { sampling, logprobs } = job.plan;
     const decoder = this.#newDecoder(job.plan, job.prompt.length);
-    decoder.start();
+    if (job.plan.onlyText === undefined) decoder.start();
     const sampler = new ChoiceSampler(this.#engine, this.#vocabulary, this.#closing, sampling, {
       index,
       topLogprobs: logprobs?.top ?? 0,
     });
-    this.#choices.push({ job, index, sequence, decoder, sampler, tokens: [...job.base], waitsForPrompt });
+    const tokens = [...job.base];
+    this.#choices.push({ job, index, sequence, decoder, sampler, tokens, foretold: [], waitsForPrompt });
   }
 
   // A step
@@ -359,13 +365,14 @@ export class Scheduler {
     if (places === undefined) return;
     const sampled: { choice: Choice; result: PromiseSettledResult<Sampled> }[] = [];
     await Promise.all(
-      entries.flatMap(({ choice }) => {
-        const place = places.get(choice) ?? -1;
-        if (place < 0 || choice.job.isEnded) return [];
+      entries.flatMap(({ choice, tokens }) => {
+        const own = places.get(choice) ?? [];
+        if (own.length === 0 || choice.job.isEnded) return [];
         choice.job.promptRead();
+        if (choice.job.logitsFrom !== undefined) return [this.#foretell(choice, tokens.length, own)];
         return this.#sharersOf(choice).map(async (sharer) => {
           const [result] = await Promise.allSettled([
-            sharer.sampler.sample(place, sharer.decoder.wishes, sharer.tokens),
+            sharer.sampler.sample(own.at(-1) ?? -1, sharer.decoder.wishes, sharer.tokens),
           ]);
           sampled.push({ choice: sharer, result });
         });
@@ -373,7 +380,33 @@ export class Scheduler {
     );
     await this.#copyPrompts(entries.map(({ choice }) => choice));
     this.#apply(sampled.toSorted((a, b) => a.choice.index - b.choice.index));
+    for (const { choice } of entries) this.#endForetold(choice);
     this.#sendStateNowAndThen();
+  }
+
+  /** Reads off how likely the tokens are that follow the places of a piece, which is the last `count` of what is computed. */
+  async #foretell({ job, sequence, tokens, sampler, foretold }: Choice, count: number, places: readonly number[]) {
+    try {
+      for (const [index, at] of logitsWanted(job, sequence.tokens.length - count, count, tokens.length).entries()) {
+        const next = tokens[sequence.tokens.length - count + at + 1];
+        const place = places[index];
+        if (next === undefined || place === undefined) continue;
+        foretold.push(await sampler.logprobOf(place, next));
+      }
+    } catch (error) {
+      this.#fail(job, error);
+    }
+  }
+
+  #endForetold(choice: Choice): void {
+    const { job, sequence, tokens, foretold, index, decoder } = choice;
+    const isWhole = sequence.tokens.length === tokens.length;
+    if (job.plan.onlyText === undefined || job.isEnded || !isWhole) return;
+    const { counts } = decoder;
+    job.counted(index, counts);
+    const pieces: Piece[] = [{ type: 'text', text: job.plan.onlyText, logprobs: foretold }];
+    this.#send({ type: 'step', items: [{ jobId: job.id, choice: index, pieces, counts }] });
+    this.#endChoice(choice, { kind: 'end', reason: 'stop' });
   }
 
   #planEntries(): StepEntry[] {
@@ -393,19 +426,19 @@ export class Scheduler {
   }
 
   /** Computes the batch. If that fails, its jobs fail and their sequences are emptied; the others go on. */
-  async #decode(entries: readonly StepEntry[]): Promise<Map<Choice, number> | undefined> {
+  async #decode(entries: readonly StepEntry[]): Promise<Map<Choice, readonly number[]> | undefined> {
     const batch = entries.map(({ choice, tokens }) => ({
       choice,
       sequence: choice.sequence.id,
       firstPosition: choice.sequence.tokens.length,
       tokens,
-      wantsLogits: choice.sequence.tokens.length + tokens.length === choice.tokens.length,
+      logitsAt: logitsWanted(choice.job, choice.sequence.tokens.length, tokens.length, choice.tokens.length),
     }));
     try {
       const ordered = orderBatch(batch);
       const places = await this.#compute(ordered);
       for (const { choice, tokens } of entries) choice.sequence.append(tokens, isReading(choice));
-      return new Map(ordered.map(({ choice }, i) => [choice, places[i] ?? -1]));
+      return new Map(ordered.map(({ choice }, i) => [choice, places[i] ?? []]));
     } catch (error) {
       for (const { choice } of entries) {
         this.#pool.empty(choice.sequence);
@@ -415,7 +448,7 @@ export class Scheduler {
     }
   }
 
-  async #compute(batch: readonly BatchEntry[]): Promise<number[]> {
+  async #compute(batch: readonly BatchEntry[]): Promise<(readonly number[])[]> {
     const { threads } = this.#governor;
     if (threads !== this.#threads) this.#engine.setThreads(threads);
     this.#threads = threads;
@@ -529,7 +562,7 @@ export class Scheduler {
 
   /** The job begins with what was restored, or as if it had just come. */
   #endRestore({ job, target, others, found }: Restore, isRestored: boolean): void {
-    if (isRestored) this.#begin(job, target, others, target.usableFor(job.base, job.isRepeatable), found);
+    if (isRestored) this.#begin(job, target, others, target.usableFor(job.base, wishesOf(job)), found);
     else this.#waiting.unshift(job);
   }
 
@@ -564,7 +597,7 @@ export class Scheduler {
   async #computeNothing(copies: readonly Sequence[]): Promise<void> {
     for (const copy of copies) this.#pool.empty(copy);
     const sequence = copies[0]?.id ?? 0;
-    await this.#compute([{ sequence, firstPosition: 0, tokens: [0], wantsLogits: true }]);
+    await this.#compute([{ sequence, firstPosition: 0, tokens: [0], logitsAt: [0] }]);
     this.#engine.clear(sequence);
   }
 
@@ -591,6 +624,17 @@ export class Scheduler {
       ...(this.#cache && { cache: this.#cache.totals() }),
     });
   }
+}
+
+/** Places of a piece behind which logits are wanted: of a row of `whole` tokens from `from` on the next `count`. */
+function logitsWanted({ logitsFrom }: Job, from: number, count: number, whole: number): readonly number[] {
+  const [first, end] = logitsFrom === undefined ? [whole - 1, whole] : [logitsFrom, whole - 1];
+  const places = Array.from({ length: count }, (_, at) => at);
+  return places.filter((at) => from + at >= first && from + at < end);
+}
+
+function wishesOf({ isRepeatable, logitsFrom }: Job): RowWishes {
+  return { isExact: isRepeatable, logitsFrom };
 }
 
 /** Nothing has been sampled yet. */

@@ -121,18 +121,18 @@ describe('Sequence.books', () => {
 describe('Sequence.usableFor, where nobody compares', () => {
   it('keeps all that is there, but for the last token of the prompt', () => {
     const made = sequence(0, { prompt: row(205), answer: [7, 8, 9] });
-    expect(made.usableFor([...row(205), 7, 8, 9, 1, 2], false)).toBe(208);
-    expect(made.usableFor(row(205), false)).toBe(204);
+    expect(made.usableFor([...row(205), 7, 8, 9, 1, 2], { isExact: false })).toBe(208);
+    expect(made.usableFor(row(205), { isExact: false })).toBe(204);
     expect(made.usableFor(row(205))).toBe(200);
-    expect(planSequence([made], row(205), '', false)?.keep).toBe(204);
+    expect(planSequence([made], row(205), '', { isExact: false })?.keep).toBe(204);
   });
 
   it('keeps no less than what cannot be cut', () => {
     const made = sequence(0, { prompt: row(205) });
     const restored = new Sequence(0);
     restored.restore(made.tokens, { ...made.books, floor: 205 });
-    expect(restored.usableFor(row(205), false)).toBe(0);
-    expect(restored.usableFor(row(206), false)).toBe(205);
+    expect(restored.usableFor(row(205), { isExact: false })).toBe(0);
+    expect(restored.usableFor(row(206), { isExact: false })).toBe(205);
   });
 });
 

@@ -34,6 +34,14 @@ export interface SequenceOwner {
   readonly isRecurring: boolean;
 }
 
+/** What is wanted of a row of tokens beside its cells. */
+export interface RowWishes {
+  /** It is to be computed as it would be if nothing of it were there. */
+  readonly isExact?: boolean | undefined;
+  /** The first place of which logits are wanted; the last one is where this is absent. */
+  readonly logitsFrom?: number | undefined;
+}
+
 /** The books of one native sequence. */
 export class Sequence {
   readonly id: number;
@@ -127,9 +135,9 @@ export class Sequence {
    * scales between two nearly equal tokens: where little of it is to be read again, it is; a long answer is kept, as reading
    * it again would be felt.
    */
-  usableFor(prompt: readonly number[], isExact = true): number {
+  usableFor(prompt: readonly number[], { isExact = true, logitsFrom = prompt.length - 1 }: RowWishes = {}): number {
     const last = isExact ? MIN_PIECE : 1;
-    const common = Math.max(0, Math.min(commonPrefix(this.#tokens, prompt), prompt.length - last));
+    const common = Math.max(0, Math.min(commonPrefix(this.#tokens, prompt), logitsFrom + 1 - last));
     if (!isExact) return common < this.#floor ? 0 : common;
     const exact = this.#exactFor(common, prompt.length);
     const isExactWorthIt = common - exact <= MAX_READ_AGAIN && exact >= this.#floor;
@@ -171,13 +179,13 @@ export function planSequence(
   sequences: readonly Sequence[],
   prompt: readonly number[],
   namespace = '',
-  isExact = true,
+  wishes: RowWishes = {},
 ): SequencePlan | undefined {
   const free = sequences.filter((sequence) => sequence.isFree);
   const oldest = leastRecentlyUsed(free);
   if (oldest === undefined) return undefined;
   const own = sequences.filter((sequence) => sequence.namespace === namespace);
-  const savings = new Map(own.map((sequence) => [sequence, sequence.usableFor(prompt, isExact)]));
+  const savings = new Map(own.map((sequence) => [sequence, sequence.usableFor(prompt, wishes)]));
   const savedBy = (sequence: Sequence): number => savings.get(sequence) ?? 0;
 
   const mostFree = Math.max(...free.map(savedBy));

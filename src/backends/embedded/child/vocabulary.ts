@@ -54,6 +54,11 @@ export class ModelVocabulary implements Vocabulary {
     return this.#tokeniseAfter(text, true);
   }
 
+  /** What spells a control token is text. */
+  tokenisePlain(text: string): number[] {
+    return this.#tokeniseAfter(text, false);
+  }
+
   /** Where an answer to nothing begins: a model needs one token to say what follows. */
   get emptyPrompt(): readonly number[] {
     return [this.#tokeniser.beginToken ?? this.#tokeniser.endToken ?? 0];

@@ -284,6 +284,30 @@ describe('a job on llama-server', () => {
     ]);
   });
 
+  it('tells how likely a text is, each of its tokens made the only one', async () => {
+    const own = await engine(saying({}));
+    const cache: CachePlan = { mode: 'off', namespace: 'a' };
+    const messages = await run(own, plan('Q:', {}, { cache, onlyText: 'xy', logprobs: { top: 0 } }));
+    expect(messages.map(({ type }) => type)).toEqual(['accepted', 'step', 'choice-end', 'done']);
+    expect(messages[0]).toMatchObject({ promptTokens: 2, cachedTokens: 0 });
+    expect(piecesOf(messages)).toEqual([
+      {
+        type: 'text',
+        text: 'xy',
+        logprobs: [
+          { token: 'x', bytes: [0x78], logprob: -0.5, top: [] },
+          { token: 'y', bytes: [0x79], logprob: -0.5, top: [] },
+        ],
+      },
+    ]);
+    const [x, y] = own.server.completions;
+    expect(x).toMatchObject({ prompt: [0x51, 0x3a], n_predict: 1, logit_bias: [[0x78, 1_000]], n_probs: 1 });
+    expect(y).toMatchObject({ prompt: [0x51, 0x3a, 0x78], cache_prompt: true, logit_bias: [[0x79, 1_000]] });
+    expect(x).not.toHaveProperty('grammar');
+    const again = await run(own, plan('Q:', {}, { cache, onlyText: 'z' }), 'again');
+    expect(find(again, 'accepted')).toMatchObject({ cachedTokens: 1 });
+  });
+
   it('reads a prompt once for several choices, also more than there are slots', async () => {
     const long = 'x'.repeat(80);
     const own = await engine(saying({ [long]: 'ok' }), { slots: 2 });

@@ -18,6 +18,7 @@ import type { ModelVocabulary } from '../child/vocabulary.ts';
 import type { DecodePlan, FromEngine, PromptSegment, StepItem } from '../engine-protocol.ts';
 import { runChoice } from './choice-run.ts';
 import { type CompletionClient, type CompletionEvent, LlamaServerError } from './completions.ts';
+import { foretold } from './foretold.ts';
 import { HeldGrammar, rulesOf } from './held-grammar.ts';
 import { PartTokens } from './part-tokens.ts';
 import { PicturePrompt } from './picture-prompt.ts';
@@ -123,9 +124,7 @@ export class LlamaJobs {
         send({ type: 'refused', jobId, reason: 'grammar', message: grammarError });
         return;
       }
-      // Without a limit on the context: whether prompt and forced text fit is for `isTooLong` to say.
-      const first = this.#newDecoder(plan, prompt.length, Number.POSITIVE_INFINITY);
-      const job = new Job(jobId, plan, prompt, first.start(), tokenMarksOf(plan.cache, ends));
+      const job = new Job(jobId, plan, prompt, this.#firstMove(plan, prompt.length), tokenMarksOf(plan.cache, ends));
       if (pictures === undefined && this.#isTooLong(job)) return;
       this.#waiting.push({ job, pictures });
     } catch (error) {
@@ -159,6 +158,13 @@ export class LlamaJobs {
     if (imageMarker === undefined) throw new Error('these weights see no pictures');
     const pictures = new PicturePrompt(prompt, imageMarker, vocabulary);
     return { tokens: pictures.estimate, ends: [], pictures };
+  }
+
+  #firstMove(plan: DecodePlan, promptTokens: number): Move {
+    if (plan.onlyText !== undefined)
+      return { kind: 'feed', tokens: this.#options.vocabulary.tokenisePlain(plan.onlyText) };
+    // Without a limit on the context: whether prompt and forced text fit is for `isTooLong` to say.
+    return this.#newDecoder(plan, promptTokens, Number.POSITIVE_INFINITY).start();
   }
 
   /** At least one token has to fit after the prompt and what is forced after it; and the model may take less than fits. */
@@ -219,7 +225,8 @@ export class LlamaJobs {
     }
     const isWorthSharing = pictures === undefined && job.base.length >= WORTH_A_COPY;
     if (others.length > 0 && isWorthSharing) await this.#sharePrompt(running, first, others);
-    await Promise.all([first, ...others].map((slot) => this.#runChoices(running, slot)));
+    if (job.plan.onlyText !== undefined) await this.#readOnly(running, job.plan.onlyText, first);
+    else await Promise.all([first, ...others].map((slot) => this.#runChoices(running, slot)));
     if (job.isEnded) return;
     const cache = this.#explicit.complete(job, first);
     this.#endJob(job, { type: 'done', jobId: job.id, ending: 'completed', ...summaryOf(job), cache });
@@ -254,6 +261,34 @@ export class LlamaJobs {
       // It holds the prompt.
       await rm(path.join(slotFolder, file), { force: true });
     }
+  }
+
+  /** A text of which only is wanted how likely it is. */
+  async #readOnly(running: RunningJob, text: string, slot: Slot): Promise<void> {
+    const { client, vocabulary, send } = this.#options;
+    const { job, abort } = running;
+    const mayReuse = slot.namespace === job.namespace;
+    hold(slot, job.base, job.namespace);
+    const logprobs = await foretold({
+      client,
+      vocabulary,
+      prompt: job.prompt,
+      text: job.base.slice(job.prompt.length),
+      slot: slot.id,
+      mayReuse,
+      fields: this.#samplingOf(job, 0).fields({ grammar: undefined, closing: 'no', logprob: true }),
+      signal: abort.signal,
+      onBegun: (event) => this.#accept(running, event),
+    });
+    if (job.isEnded) return;
+    const counts = { output: 0, reasoning: 0 };
+    job.promptRead();
+    job.counted(0, counts);
+    send({ type: 'step', items: [{ jobId: job.id, choice: 0, pieces: [{ type: 'text', text, logprobs }], counts }] });
+    send({ type: 'choice-end', jobId: job.id, choice: 0, reason: 'stop', counts });
+    job.endedChoices++;
+    this.#release(running, slot);
+    this.#admit();
   }
 
   /** Choices of the job one after another in one slot, until all have begun. */
@@ -390,6 +425,7 @@ function hold(slot: Slot, tokens: readonly number[], namespace: string): void {
 }
 
 function grammarErrorOf(plan: DecodePlan): string | undefined {
+  if (plan.onlyText !== undefined) return undefined;
   try {
     for (const stage of plan.stages) {
       const { grammar, calls } = stage;

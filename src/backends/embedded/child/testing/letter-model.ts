@@ -104,7 +104,7 @@ export function scriptedEngine(options: ScriptedEngineOptions): ScriptedEngine {
     async decode(entries: readonly BatchEntry[]) {
       places = [];
       makeCopies();
-      const found = entries.map(({ sequence, firstPosition, tokens, wantsLogits }) => {
+      const found = entries.map(({ sequence, firstPosition, tokens, logitsAt }) => {
         const own = cellsOf(sequence);
         if (own.length !== firstPosition)
           throw new Error(`sequence ${sequence} holds ${own.length}, not ${firstPosition}`);
@@ -112,7 +112,7 @@ export function scriptedEngine(options: ScriptedEngineOptions): ScriptedEngine {
         own.push(...tokens);
         if (own.length > options.contextTokens) throw new Error('the context is full');
         computed.tokens += tokens.length;
-        return wantsLogits ? places.push([...own]) - 1 : -1;
+        return logitsAt.map((at) => places.push(own.slice(0, firstPosition + at + 1)) - 1);
       });
       isDecoding = true;
       await new Promise(setImmediate);
@@ -133,7 +133,11 @@ export function scriptedEngine(options: ScriptedEngineOptions): ScriptedEngine {
       return options.script(places[place] ?? []);
     },
     topLogits: async (place) => new Map([[options.script(places[place] ?? []), 3]]),
-    logitAndWeight: async () => ({ logit: 3, weight: 2 }),
+    // The token that follows takes half of all there is.
+    logitAndWeight: async (place, _sampler, token) => ({
+      logit: options.script(places[place] ?? []) === token ? 3 : 1,
+      weight: 2,
+    }),
     trim(sequence, length) {
       const own = cellsOf(sequence);
       own.length = Math.min(own.length, length);
