@@ -181,9 +181,25 @@ describe('how well a function fits', () => {
       expect(plan).toMatchObject({ sampling: { temperature: 0 }, choices: 1, logprobs: { top: 0 } });
       expect(plan.stages).toHaveLength(1);
       expect(plan.stages[0]?.calls).toBeUndefined();
+      expect(plan.onlyText).toBe(index < 3 ? ` ${WEATHER.name}:` : ' Is it cold?');
       expect(plan.stages[0]?.grammar).toBe(index < 3 ? `root ::= " ${WEATHER.name}:"` : 'root ::= " Is it cold?"');
     }
     expect((await look({}, { check })).prompts).toHaveLength(3);
+  });
+
+  it('holds a request in Chinese against others in Chinese', async () => {
+    const check = new FitCheck();
+    const request = ask('杭州冷吗？', { tools: [WEATHER] });
+    const { prompts } = await look({}, { request, check });
+    expect(prompts.slice(0, 3).map((prompt) => prompt.split('\n').at(-2))).toEqual([
+      'Request: 杭州冷吗？',
+      'Request: 你好，最近怎么样？',
+      'Request: 写一首关于大海的诗。',
+    ]);
+    // What is remembered of the name is of one language.
+    expect((await look({}, { check })).prompts).toHaveLength(5);
+    const again = await look({}, { request: ask('杭州热吗？', { tools: [WEATHER] }), check });
+    expect(again.prompts.filter((prompt) => prompt.includes('大海'))).toEqual([]);
   });
 
   it('looks at a request without a function once for all of them', async () => {
@@ -227,7 +243,7 @@ describe('how well a function fits', () => {
     expect(prompts[0]?.length).toBeLessThan(2_000);
     // What it tells is not looked at: 0.9 of the name and 0.4 as most requests have.
     expect(plans).toHaveLength(3);
-    expect(fit?.evidence).toBeCloseTo(1.3);
+    expect(fit?.evidence).toBeCloseTo(1.35);
   });
 });
 

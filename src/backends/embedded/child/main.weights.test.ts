@@ -251,6 +251,22 @@ describe.each(ENGINES)('$name', TIMEOUT, ({ options, skipReason, isExact }) => {
     expect(logprobsOf(other)[0]?.top).toEqual(entries[0]?.top);
   });
 
+  it('tells how likely a text is that it only reads', async () => {
+    const surpriseOf = async (onlyText: string): Promise<number> => {
+      const job = await engine.run(plan('The capital of France is', {}, { onlyText, logprobs: { top: 0 } }));
+      expect(job.last).toMatchObject({ type: 'done', ending: 'completed' });
+      expect(only(job).text).toBe(onlyText);
+      return -logprobsOf(job).reduce((sum, { logprob }) => sum + logprob, 0);
+    };
+    const likely = await surpriseOf(' Paris.');
+    expect(likely).toBeGreaterThan(0);
+    expect(await surpriseOf(' seven.')).toBeGreaterThan(likely + 2);
+    // As it is told where it is sampled.
+    const sampled = await engine.run(plan('The capital of France is', { maxTokens: 1 }, { logprobs: { top: 0 } }));
+    const [first] = logprobsOf(sampled);
+    if (first) expect(await surpriseOf(first.token)).toBeCloseTo(-first.logprob, 1);
+  });
+
   it('bans and forces tokens by bias', async () => {
     const say = (logitBias: EngineSampling['logitBias']) =>
       engine.run(plan('Say hello.', { maxTokens: 1 }, { logprobs: { top: 2 }, sampling: { ...GREEDY, logitBias } }));

@@ -57,6 +57,8 @@ describe('words that are no part of a value', () => {
     expect(mayBe("women's tennis", "The best in women's tennis", { sport: text })).toBe(true);
     const league = { tournament: text, season: text };
     expect(mayBe('La Liga 2020-2021', 'Messi in La Liga 2020-2021', league)).toBe(false);
+    expect(mayBe('La Liga 2021', 'Messi in La Liga 2020-2021', league)).toBe(false);
+    expect(mayBe('La Liga 2022', 'Messi in La Liga 2020-2021', league)).toBe(false);
     expect(mayBe('La Liga', 'Messi in La Liga 2020-2021', league)).toBe(true);
     expect(mayBe('La Liga 2020', 'Messi in La Liga 2020', { tournament: text })).toBe(true);
     const house = { house: text, year: text };

@@ -21,7 +21,9 @@ const SEXES = ['boys', 'female', 'girls', 'male', 'men', 'woman', 'women'];
 const OF_SEX = new Set(['gender', 'sex']);
 const OF_YEAR = new Set(['season', 'seasons', 'year', 'years']);
 /** Not the number of a house: "1600 Pennsylvania Avenue". */
-const YEAR = /(?<![\d.,-])(?:1[5-9]|20)\d\d(?![\d.,]\d|\s+\p{Lu})/gu;
+const YEAR_SAID = /(?<![\d.,])(?:1[5-9]|20)\d\d(?!\d|[.,]\d|\s+\p{Lu})/u;
+/** Any: a model that may not write the one that is said writes the next. */
+const YEAR = '(1[5-9]|20)[0-9][0-9]';
 /** An argument of one of these may be told a year itself. */
 const TIMES = new Set(
   'century date day decade end era from month period quarter range season seasons start time to year years'.split(' '),
@@ -43,7 +45,7 @@ export function withoutNeedlessWords(
       (name) => !name.isNumber && name.start <= start && end <= name.end && name.end - name.start > end - start,
     );
   const isSaid = (word: string): boolean => placesOf(word, request).some(({ start, end }) => !isInName(start, end));
-  const yearsSaid = [...new Set(request.match(YEAR) ?? [])];
+  const saysYear = YEAR_SAID.test(request);
   const held = Object.entries(properties).map(([name, schema]): readonly [string, Json] => {
     if (!isJsonObject(schema) || !isOpenText(schema) || isForAnyText(name)) return [name, schema];
     const words = wordsOf(name);
@@ -61,7 +63,7 @@ export function withoutNeedlessWords(
     const isBeside = (kinds: ReadonlySet<string>): boolean =>
       Object.keys(properties).some((other) => other !== name && kinds.has(wordsOf(other).at(-1) ?? ''));
     const sexes = isBeside(OF_SEX) ? SEXES.filter(isSaid).map(anyCase) : [];
-    const years = isBeside(OF_YEAR) && !words.some((word) => TIMES.has(word)) ? yearsSaid : [];
+    const years = saysYear && isBeside(OF_YEAR) && !words.some((word) => TIMES.has(word)) ? [YEAR] : [];
     return [name, withoutTexts(schema, [...needless, ...sexes, ...years])];
   });
   return { ...parameters, properties: Object.fromEntries(held) };
