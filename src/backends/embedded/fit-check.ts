@@ -13,9 +13,9 @@
  * Where these do not settle it (`isSettled`), what the call would say is a fourth (`said-arguments.ts`), and weights whose word
  * is worth something are asked (`outright-question.ts`).
  *
- * The first costs a prompt of some 150 tokens and the 5 to 15 tokens of the name, three times for a function that is new;
- * the second two prompts of some 200 tokens and the request's own, for a short one, and only where it can still change
- * anything. None of it is counted, as forced text is not.
+ * The first costs the end of a prompt whose examples are mostly warm, and the tokens of the name, read in one go; three times for a
+ * function that is new. The second costs two such prompts with the request's own tokens, for a short one, and only where it can
+ * still change anything. None of it is counted, as forced text is not.
  */
 import { type FunctionTool, functionTools, type GenerationRequest } from '../../core/generation.ts';
 import { isJsonObject } from './constraints/schema-part.ts';
