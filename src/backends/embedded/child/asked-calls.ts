@@ -6,6 +6,7 @@
  */
 import type { Json } from '../../../core/generation.ts';
 import { argumentsGrammarIfHeld } from '../constraints/index.ts';
+import { isJsonObject } from '../constraints/schema-part.ts';
 import type { CallableFunction, CallPlan } from '../engine-protocol.ts';
 import { leftOfGrid } from '../grounding/grids.ts';
 import { goingOn, type NextValues } from '../grounding/listed-arguments.ts';
@@ -57,10 +58,11 @@ export class AskedCalls {
     const { grounding } = this.#plan;
     if (grounding === undefined) return true;
     this.#inputs.push(input);
-    const inputs = [...(this.#inputsOf.get(name) ?? []), input];
+    const earlier = this.#inputsOf.get(name) ?? [];
+    const inputs = [...earlier, input];
     this.#inputsOf.set(name, inputs);
     const { open, held } = holdingOf(grounding.values, this.#inputs, grounding.request);
-    const isMet = this.#isMet(name, held, times);
+    const isMet = this.#isMet(name, held, times) && !(this.#reason === undefined && turnsFlag(earlier, input));
     const madeFor = this.#reason;
     this.#idle = held > this.#held || madeFor === 'combination' ? 0 : this.#idle + 1;
     this.#held = held;
@@ -110,6 +112,20 @@ export class AskedCalls {
     if (grounding === undefined || functions.length !== 1) return false;
     return endsWithValues(grounding.values, grounding.request, this.#inputs);
   }
+}
+
+/** One of the earlier calls once more, with a flag the other way: nothing in the request asks for that, or there were a reason. */
+function turnsFlag(earlier: readonly Json[], input: Json): boolean {
+  const plain = withoutFlags(input);
+  return earlier.some((each) => {
+    const isSame = JSON.stringify(withoutFlags(each)) === JSON.stringify(plain);
+    return isSame && JSON.stringify(each) !== JSON.stringify(input);
+  });
+}
+
+function withoutFlags(input: Json): Json {
+  if (!isJsonObject(input)) return input;
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => typeof value !== 'boolean'));
 }
 
 function isEmpty(next: NextValues): boolean {

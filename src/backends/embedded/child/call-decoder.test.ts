@@ -489,6 +489,17 @@ describe('calls that are held against the request', () => {
     expect(run.counts.output).toBe(2);
   });
 
+  it('show none that only turns a flag of an earlier one, which nobody asked for', () => {
+    const lower = 'The weather in the north and the south';
+    const own = { request: lower, values: namedValues(lower, ''), conversation: lower };
+    const forBoth = stages.map((stage) => ({ ...stage, calls: stage.calls && { ...stage.calls, grounding: own } }));
+    const [north, south] = ['{"city": "north", "hourly": true}', '{"city": "south", "hourly": false}'];
+    const turned = runChoice({ stages: forBoth }, [` ${north}}\n{`, ' {"city": "north", "hourly": false}}\n{']);
+    expect(turned.pieces).toEqual(call('get_weather', north));
+    const other = runChoice({ stages: forBoth }, [` ${north}}\n{`, ` ${south}}\n\``]);
+    expect(other.pieces).toEqual([...call('get_weather', north), ...call('get_weather', south)]);
+  });
+
   it('show none that a limit cuts', () => {
     const cut = stages.map((stage) => ({ ...stage, maxTokens: 30 }));
     const run = runChoice({ stages: cut }, [' {"city": "Paris"}}\n`', ' {"city": "', ...Array(40).fill('x')]);

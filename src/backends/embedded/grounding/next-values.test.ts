@@ -171,6 +171,29 @@ describe('the next of several calls', () => {
     expect(nextFor('Fit it without scaling, since scaling hurts', [{ scaling: false }])).toEqual({});
   });
 
+  it('has each with both of two texts', () => {
+    const properties = { list: { type: 'array', items: { type: 'integer' } }, order: { type: 'string' } };
+    const sort = { type: 'object', properties };
+    const next = (request: string, ...inputs: Json[]) => nextFor(request, inputs, sort, 'sort', sort);
+    const request = 'Sort [3, 1, 2] and [6, 5, 4] in both ascending and descending order';
+    const [up, down] = [
+      { list: [3, 1, 2], order: 'ascending' },
+      { list: [6, 5, 4], order: 'descending' },
+    ];
+    const third = { list: { is: [3, 1, 2] }, order: { is: 'descending' } };
+    expect(next(request, up, down)).toEqual(third);
+    const made = { list: [3, 1, 2], order: 'descending' };
+    expect(next(request, up, down, made)).toEqual({ list: { is: [6, 5, 4] }, order: { is: 'ascending' } });
+    expect(next(request, up, down, made, { list: [6, 5, 4], order: 'ascending' })).toEqual({});
+    expect(next('Sort [3, 1, 2] in ascending and descending order', up)).toEqual({});
+    expect(next('Sort [3, 1, 2] in both ascending and descending order', { ...up, order: 'Ascending' })).toEqual({
+      list: { is: [3, 1, 2] },
+      order: { is: 'Descending' },
+    });
+    const listed = listedArguments('sort', sort, sort);
+    if (listed) expect(() => compileArgumentsSchema(goingOn(listed, next(request, up, down) ?? {}))).not.toThrow();
+  });
+
   it('knows a name that goes on as the request does', () => {
     const request = 'Songs of Taylor Swift and Maroon 5';
     expect(nextFor(request, [{ team: 'Taylor Swift' }])).toEqual({ team: ['Maroon'] });

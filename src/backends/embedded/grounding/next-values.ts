@@ -6,6 +6,7 @@
  *     Ann and Bo in Rome and Oslo      {name: "Ann", in: "Rome"} → any of them, until each was with each
  *                   … respectively                               → name is "Bo" and in is "Oslo"
  *     unscaled, and again but scaled   {scaled: false}           → scaled is true
+ *     both unscaled and scaled         {way: "unscaled"}         → the same with "scaled"
  *     from A to B, to C and back       {A to B}, {B to C}        → from is C and to is A
  */
 import type { Json } from '../../../core/generation.ts';
@@ -15,7 +16,7 @@ import { choicesOf } from './asked-arguments.ts';
 import { argumentOf, ifInForm, isSameSet, type NextValues, type Value } from './listed-arguments.ts';
 import { EACH_ITS_OWN, listsOf, type NamedValue } from './named-values.ts';
 import { digitsIn } from './numbers.ts';
-import { otherWay } from './other-way.ts';
+import { bothTexts, otherWay } from './other-way.ts';
 import { partsOf } from './spread-lists.ts';
 import { wordsOf } from './words.ts';
 
@@ -33,6 +34,7 @@ export function nextValues(
     open.length === 0
       ? (wayBack(request, listed, inputs) ??
         otherWay(inputs, request) ??
+        bothTexts(inputs, request) ??
         nextCombination(values, request, listed, inputs))
       : { ...leftOfLists(values, request, listed, { inputs, open }), ...leftOfParts(listed, inputs) };
   return ifInForm(next, listed);
