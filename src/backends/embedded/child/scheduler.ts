@@ -13,6 +13,7 @@ import { type CacheBlocks, tokenMarksOf } from './cache-blocks.ts';
 import { ChoiceDecoder, type Move } from './choice-decoder.ts';
 import type { ClosingBias } from './closing-bias.ts';
 import { ExplicitCache } from './explicit-cache.ts';
+import { foretell, logitsWanted, wishesOf } from './foretold.ts';
 import { GrammarCache } from './grammar-cache.ts';
 import { argumentsGrammar, stageGrammar } from './grammars.ts';
 import { type Choice, Job } from './job.ts';
@@ -23,7 +24,7 @@ import { ReadingPace } from './reading-pace.ts';
 import { ChoiceSampler, type Sampled } from './sampling.ts';
 import { SequencePool } from './sequence-pool.ts';
 import { type SaveDelays, SequenceSaver } from './sequence-saver.ts';
-import { planSequence, type RowWishes, type Sequence } from './sequences.ts';
+import { planSequence, type Sequence } from './sequences.ts';
 import type { ThreadGovernor } from './thread-governor.ts';
 import { commonPrefix } from './token-tree.ts';
 import type { ModelVocabulary } from './vocabulary.ts';
@@ -369,7 +370,8 @@ export class Scheduler {
         const own = places.get(choice) ?? [];
         if (own.length === 0 || choice.job.isEnded) return [];
         choice.job.promptRead();
-        if (choice.job.logitsFrom !== undefined) return [this.#foretell(choice, tokens.length, own)];
+        if (choice.job.logitsFrom !== undefined)
+          return [foretell(choice, tokens.length, own).catch((error: unknown) => this.#fail(choice.job, error))];
         return this.#sharersOf(choice).map(async (sharer) => {
           const [result] = await Promise.allSettled([
             sharer.sampler.sample(own.at(-1) ?? -1, sharer.decoder.wishes, sharer.tokens),
@@ -382,20 +384,6 @@ export class Scheduler {
     this.#apply(sampled.toSorted((a, b) => a.choice.index - b.choice.index));
     for (const { choice } of entries) this.#endForetold(choice);
     this.#sendStateNowAndThen();
-  }
-
-  /** Reads off how likely the tokens are that follow the places of a piece, which is the last `count` of what is computed. */
-  async #foretell({ job, sequence, tokens, sampler, foretold }: Choice, count: number, places: readonly number[]) {
-    try {
-      for (const [index, at] of logitsWanted(job, sequence.tokens.length - count, count, tokens.length).entries()) {
-        const next = tokens[sequence.tokens.length - count + at + 1];
-        const place = places[index];
-        if (next === undefined || place === undefined) continue;
-        foretold.push(await sampler.logprobOf(place, next));
-      }
-    } catch (error) {
-      this.#fail(job, error);
-    }
   }
 
   #endForetold(choice: Choice): void {
@@ -624,17 +612,6 @@ export class Scheduler {
       ...(this.#cache && { cache: this.#cache.totals() }),
     });
   }
-}
-
-/** Places of a piece behind which logits are wanted: of a row of `whole` tokens from `from` on the next `count`. */
-function logitsWanted({ logitsFrom }: Job, from: number, count: number, whole: number): readonly number[] {
-  const [first, end] = logitsFrom === undefined ? [whole - 1, whole] : [logitsFrom, whole - 1];
-  const places = Array.from({ length: count }, (_, at) => at);
-  return places.filter((at) => from + at >= first && from + at < end);
-}
-
-function wishesOf({ isRepeatable, logitsFrom }: Job): RowWishes {
-  return { isExact: isRepeatable, logitsFrom };
 }
 
 /** Nothing has been sampled yet. */

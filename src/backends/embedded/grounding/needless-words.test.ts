@@ -21,6 +21,7 @@ describe('words that are no part of a value', () => {
     expect(mayBe('Rosewood Finish', 'A guitar in Rosewood finish', { finish: text })).toBe(false);
     expect(mayBe('Rosewood Finish', 'A guitar in Rosewood Finish', { finish: text })).toBe(false);
     expect(mayBe('Rosewood', 'A guitar in Rosewood finish', { finish: text })).toBe(true);
+    expect(mayBe('Lasagna Recipe', 'Calories of the Lasagna Recipe', { recipe: text })).toBe(false);
     expect(mayBe('Finish', 'A guitar in Rosewood finish', { finish: text })).toBe(true);
     expect(mayBe('Santa Clara County', 'Records of Santa Clara county', { county: text })).toBe(true);
     expect(mayBe('Rosewood Finish', 'A guitar in Rosewood', { finish: text })).toBe(true);

@@ -13,7 +13,9 @@ import { isSameWord, literalPattern, placesOf, wordsOf } from './words.ts';
 
 /** What something is like. Of a place, a league or a museum such a word is a part of the name: "Santa Clara County". */
 const QUALITIES = new Set(
-  'color colour condition criterion cuisine diet finish format gene genotype genre material size style'.split(' '),
+  'color colour condition criterion cuisine diet finish format gene genotype genre material recipe size style'.split(
+    ' ',
+  ),
 );
 /** What is of some type says of which by the words before: `cell_type`. */
 const KINDS = new Set(['kind', 'type']);

@@ -21,6 +21,18 @@ describe('items of lists', () => {
     });
   });
 
+  it('are all of those that stand in one list', () => {
+    const leastFor = (request: string): unknown => {
+      const { properties } = withSpokenItems(PARAMETERS, request);
+      return (properties as { amenities: { minItems?: number } }).amenities.minItems;
+    };
+    expect(leastFor('A place with wi-fi, a patio and a happy hour')).toBeUndefined();
+    expect(leastFor('A place with wi-fi, patio and happy hour')).toBe(3);
+    expect(leastFor('A place with wi-fi or a patio')).toBeUndefined();
+    expect(leastFor('A place with a patio')).toBeUndefined();
+    expect(leastFor('Wi-fi patio, for disabled people')).toBeUndefined();
+  });
+
   it('are also those that it says in part, beside one that it says', () => {
     expect(itemsFor('One with a patio, for disabled people')).toEqual(['Patio', 'Disabled Access']);
   });

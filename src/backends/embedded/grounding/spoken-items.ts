@@ -2,6 +2,7 @@
  * Items of a list that are one of several texts: small weights that begin such a list with what was asked for go on with
  * all there is (`["Patio", "Wi-Fi", "Happy Hour"]` for "a restaurant with a patio"). Where a request says one of the texts, the
  * list holds those that it speaks of, each once, and no others: with fewer texts to choose from the same weights say them over and over.
+ * Where they stand in one list ("organic fruits and vegetables") it holds all of them.
  */
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
@@ -35,10 +36,22 @@ export function withSpokenItems(parameters: JsonSchema, request: string): JsonSc
     if (!choices.some(isSaid)) return schema;
     const kept = choices.filter((choice) => conversation.supports(choice) && isMeant(choice, choices, request));
     if (kept.length > MAX_KEPT) return schema;
-    return { ...schema, items: { ...schema.items, enum: kept }, uniqueItems: true };
+    const held = { ...schema, items: { ...schema.items, enum: kept }, uniqueItems: true };
+    return areInOneList(kept, request) ? { ...held, minItems: kept.length } : held;
   };
   const narrowed = Object.entries(properties).map(([name, schema]) => [name, narrow(schema)] as const);
   return { ...parameters, properties: Object.fromEntries(narrowed) };
+}
+
+const BETWEEN = /^(?:[\s,&'"“”]|\band\b|\bor\b)*$/i;
+
+/** Each is said in all its words, and nothing else stands between them. */
+function areInOneList(choices: readonly string[], request: string): boolean {
+  const places = choices
+    .flatMap((choice) => placesOf(choice, request).slice(0, 1))
+    .toSorted((a, b) => a.start - b.start);
+  if (choices.length < 2 || places.length < choices.length) return false;
+  return places.slice(1).every(({ start }, index) => BETWEEN.test(request.slice(places[index]?.end, start)));
 }
 
 const JOINING = new Set(['and', 'both', 'n', 'or', 'plus']);
