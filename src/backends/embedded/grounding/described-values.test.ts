@@ -69,6 +69,19 @@ describe('the form of a value', () => {
     expect(described('day', 'In the format MM-DD-YYY')).toEqual(TEXT);
   });
 
+  it('is a part of a circle where the request says it', () => {
+    const number = { type: 'number' };
+    const saidIn = (request: string, schema: object = number) => described('end', '', schema, request);
+    expect(saidIn('Plot it from 0 to 2 pi at 5 Hz')).toEqual({ ...number, enum: [6.2832, 2 * Math.PI, 0, 5, 1] });
+    expect(saidIn('Plot it from -π/2 to 2.5π')).toMatchObject({
+      enum: [-1.5708, -Math.PI / 2, 7.854, 2.5 * Math.PI, 0, 1],
+    });
+    expect(saidIn('Plot it from 0 to pi/4')).toMatchObject({ enum: [0.7854, Math.PI / 4, 0, 1] });
+    expect(saidIn('Plot it from 0 to 2 pigs')).toEqual(number);
+    expect(saidIn('2 cases for a Raspberry Pi 4')).toEqual(number);
+    expect(saidIn('Plot it from 0 to 2 pi', { type: 'integer' })).toEqual({ type: 'integer' });
+  });
+
   it('is a place with what it lies in, or the code of a currency', () => {
     const place = { type: 'string', pattern: '^[^,;]+, [^,;]+$' };
     expect(described('where', 'The city and state, e.g. San Francisco, CA')).toEqual(place);

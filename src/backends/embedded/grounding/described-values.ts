@@ -10,6 +10,7 @@
  *     "The annual interest rate" for "at 5%"      less than 1: a rate is a fraction where nothing says that it is not
  *     "Interest rate in percent" for "at 5%"      1 or more
  *     the only number, for "5,10 and 15"          one of these: small weights read 510
+ *     any number for "from 0 to 2 pi"             0 or 6.2832
  *     any number for "a dividend of 50 million"   that, or a small one: small weights lose count of zeros
  *
  * In the cases of BFCL each of them holds wherever it is said (docs/decisions/0023).
@@ -108,8 +109,26 @@ function narrowNumber(name: string, schema: JsonSchema, request: string): JsonSc
   const description = descriptionOf(schema);
   if (schema.type === 'number' && isFraction(name, description, request)) return { ...schema, exclusiveMaximum: 1 };
   if (schema.type === 'number' && isInPercent(name, description, request)) return { ...schema, minimum: 1 };
+  const angles = schema.type === 'number' ? anglesIn(request) : [];
+  if (angles.length > 0) return { ...schema, enum: angles };
   if (SMALL_UNIT.test(`${wordsOf(name).join(' ')} ${description}`)) return schema;
   return { ...schema, ...countedAsIn(request) };
+}
+
+/** Not the Pi of "a Raspberry Pi": a sign, a multiple or a part. */
+const TIMES_PI =
+  /(?<![\p{L}\p{N}.,])(-?)(?:(\d+(?:\.\d+)?)\s?(?:\*\s?)?(?:π|pi\b)|(?:π|pi\b(?=\s?\/\s?\d)))(?:\s?\/\s?(\d+))?/giu;
+const DIGITS = 4;
+
+/** What "from 0 to 2 pi" says: small weights read 2. Besides, what is said, and what may be meant by nothing. */
+function anglesIn(request: string): readonly number[] {
+  const said = [...request.matchAll(TIMES_PI)];
+  if (said.length === 0) return [];
+  const angles = said.flatMap(([, sign = '', times = '1', parts = '1']) => {
+    const angle = ((sign === '-' ? -1 : 1) * Number(times) * Math.PI) / Number(parts);
+    return [Number(angle.toFixed(DIGITS)), angle];
+  });
+  return [...new Set([...angles, ...digitsIn(request.replace(TIMES_PI, ' ')), 0, 1])].filter(Number.isFinite);
 }
 
 /** Smaller numbers may be worked out, and their zeros are counted right. */
