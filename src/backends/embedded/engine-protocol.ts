@@ -187,8 +187,8 @@ export interface DecodePlan {
   readonly maxPromptTokens?: number | undefined;
   readonly stages: readonly Stage[];
   /**
-   * The one text that the only stage's grammar allows: all that is wanted is how likely it is. An engine that can reads it in one go
-   * rather than make it, and tells its log probabilities in one piece.
+   * All that is wanted is how likely this text is behind the prompt, in its own tokens: they come with their log probabilities in one
+   * piece, nothing is sampled, and the stages are of no matter. Plain, whatever it spells.
    */
   readonly onlyText?: string | undefined;
   readonly choices: number;

@@ -1,30 +1,18 @@
-/** How likely texts are to the weights, each made behind a prompt because nothing else is possible. */
-import { literal, printExpression } from './constraints/grammar-expression.ts';
+/** How likely texts are to the weights, each behind a prompt. */
 import type { PlanInput } from './decode-plan.ts';
 import type { Job } from './engine-client.ts';
 import type { DecodePlan } from './engine-protocol.ts';
 import { plainSegments } from './raw-prompt.ts';
 import { engineSampling } from './sampling.ts';
 
-/** More than a function's name has, or a short request. */
-const MAX_TOKENS = 96;
-
-/** Only one text is possible; what it is made by says nothing. */
+/** Nothing is made; all that is told is how likely the text is. */
 export function onlyPlanOf(prompt: string, text: string, { request, cutter }: PlanInput): DecodePlan {
   const namespace = request.contextCache?.namespace;
   return {
     prompt: plainSegments(prompt, cutter),
     // What one caller asked is warm for nobody else. The examples in front of it come again with the next request.
     cache: namespace === undefined ? undefined : { mode: 'off', namespace, isRecurring: true },
-    stages: [
-      {
-        kind: 'answer',
-        opening: '',
-        maxTokens: MAX_TOKENS,
-        grammar: `root ::= ${printExpression(literal(text))}`,
-        isProse: true,
-      },
-    ],
+    stages: [{ kind: 'answer', opening: '' }],
     onlyText: text,
     choices: 1,
     sampling: engineSampling({ temperature: 0 }, undefined, 0),
@@ -34,10 +22,7 @@ export function onlyPlanOf(prompt: string, text: string, { request, cutter }: Pl
   };
 }
 
-/**
- * How unlikely the only text is that a plan allows: its negative log probability, in nats. Undefined when it was not made
- * to its end, or nothing tells of it.
- */
+/** How unlikely a plan's only text is: its negative log probability, in nats. Undefined when nothing tells of it. */
 export async function surpriseOf(
   plan: DecodePlan,
   start: (plan: DecodePlan) => Job,
