@@ -7,7 +7,7 @@
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding } from '../engine-protocol.ts';
-import { isPlainText, PLACE_PATTERN } from './described-values.ts';
+import { isOpenText, isPlainText, PLACE_PATTERN, withoutTexts } from './described-values.ts';
 import { descriptionOf } from './descriptions.ts';
 import { EACH_ITS_OWN } from './named-values.ts';
 import { literalPattern, wordsOf } from './words.ts';
@@ -27,6 +27,10 @@ const TEXTS = new Set(
     'reason search sql subject summary text title topic'
   ).split(' '),
 );
+/** "San Francisco" is no "San Francisco, CA" where nobody says so, and the description does not ask for it. */
+const STATE = ', ?[A-Z]{2,3}$';
+const STATE_SAID = /(?<![\p{L}\p{N}])\p{Lu}{2,3}(?![\p{L}\p{N}])/u;
+const OF_STATE = /,|\b(?:country|format|region|state)\b/i;
 const OF_SEVERAL = /\b(?:comma|list|multiple|pair|several)/i;
 
 /** `parameters` whose places are those that the request names as `values`. */
@@ -45,10 +49,16 @@ export function withPlaces(
   });
   const wholes = names.map(({ start, end }) => request.slice(start, end));
   if (names.length === 0 || !isJsonObject(properties)) return parameters;
+  const saysState = STATE_SAID.test(request);
   const hold = (name: string, schema: Json): Json => {
     if (!isJsonObject(schema)) return schema;
     if (pairs.length > 0 && isCode(name, schema)) return { ...schema, not: { pattern: BETWEEN_CODES } };
-    if (isPlace(name, schema)) return asNamed(schema, pairs, wholes);
+    if (isPlace(name, schema)) {
+      const held = asNamed(schema, pairs, wholes);
+      return saysState || !isOpenText(held) || OF_STATE.test(descriptionOf(schema))
+        ? held
+        : withoutTexts(held, [STATE]);
+    }
     return pairs.length > 0 && isOneName(name, schema)
       ? { ...schema, not: { pattern: inList(pairs, request) } }
       : schema;
