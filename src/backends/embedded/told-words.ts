@@ -1,7 +1,7 @@
 /**
  * Which words of a request a function tells of itself, in its name, its description and its arguments. Weights read over them:
  * of 200 requests of BFCL with several functions, the one that is meant tells most of them, and of what the others do not,
- * in 189, and in the other 11 as much as another one (docs/decisions/0019).
+ * in 190, and in the other ten as much as another one (docs/decisions/0019).
  */
 import type { FunctionTool, Json } from '../../core/generation.ts';
 import { isSameWord, wordsOf } from './grounding/words.ts';
