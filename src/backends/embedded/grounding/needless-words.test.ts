@@ -62,6 +62,7 @@ describe('words that are no part of a value', () => {
     expect(mayBe('La Liga 2022', 'Messi in La Liga 2020-2021', league)).toBe(false);
     expect(mayBe('La Liga', 'Messi in La Liga 2020-2021', league)).toBe(true);
     expect(mayBe('La Liga 2020', 'Messi in La Liga 2020', { tournament: text })).toBe(true);
+    expect(mayBe('2021 La Liga', 'Messi in the 2021 La Liga', league)).toBe(false);
     const house = { house: text, year: text };
     expect(mayBe('1600 Pennsylvania Avenue', 'Who lived in 1600 Pennsylvania Avenue?', house)).toBe(true);
     expect(mayBe('May 2020', 'Messi in May 2020', { start_month: text, year: text })).toBe(true);

@@ -23,7 +23,8 @@ const SEXES = ['boys', 'female', 'girls', 'male', 'men', 'woman', 'women'];
 const OF_SEX = new Set(['gender', 'sex']);
 const OF_YEAR = new Set(['season', 'seasons', 'year', 'years']);
 /** Not the number of a house: "1600 Pennsylvania Avenue". */
-const YEAR_SAID = /(?<![\d.,])(?:1[5-9]|20)\d\d(?!\d|[.,]\d|\s+\p{Lu})/u;
+const YEAR_SAID =
+  /(?<![\d.,])(?:1[5-9]|20)\d\d(?!\d|[.,]\d|\s+(?:\p{Lu}\S*\s+){1,3}(?:Ave|Avenue|Blvd|Boulevard|Drive|Lane|Rd|Road|St|Street|Way)\b)/u;
 /** Any: a model that may not write the one that is said writes the next. */
 const YEAR = '(1[5-9]|20)[0-9][0-9]';
 /** An argument of one of these may be told a year itself. */

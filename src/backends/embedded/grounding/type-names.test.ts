@@ -12,8 +12,17 @@ it('keeps the name of a JSON type from being a type, unless it is said', () => {
     expect(() => compileArgumentsSchema(held)).not.toThrow();
     return (held.properties as JsonSchema).artType;
   };
-  expect(heldFor('Find sculptures')).toEqual({ ...text, not: { pattern: '^(string|integer|boolean)' } });
-  expect(heldFor('Find string art')).toEqual({ ...text, not: { pattern: '^(integer|boolean)' } });
+  const all = '^(string|integer|boolean|object$|array$)';
+  expect(heldFor('Find sculptures')).toEqual({ ...text, not: { pattern: all } });
+  expect(heldFor('Find string art')).toEqual({ ...text, not: { pattern: '^(integer|boolean|object$|array$)' } });
+  expect(heldFor('Find objects of art')).toEqual({ ...text, not: { pattern: '^(string|integer|boolean|array$)' } });
+  const described = { ...text, description: 'The type of the object' };
+  expect(heldFor('Find art', described)).toEqual({
+    ...described,
+    not: { pattern: '^(string|integer|boolean|array$)' },
+  });
+  const narrowed = { ...text, not: { pattern: '[0-9]' } };
+  expect(heldFor('Find sculptures', narrowed)).toEqual({ ...text, not: { pattern: `[0-9]|${all}` } });
   expect(heldFor('Find sculptures', { enum: ['string', 'film'] })).toEqual({ enum: ['string', 'film'] });
   expect(withoutTypeNames({}, 'Find')).toEqual({});
 });
