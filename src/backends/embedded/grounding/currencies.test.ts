@@ -21,16 +21,24 @@ describe('the currencies of a request', () => {
   const saidIn = (request: string) => choicesOf(request, both)[0];
 
   it('are what its codes, names and signs mean', () => {
-    expect(choicesOf('What are 250 euros in Swiss francs?', both)).toEqual([
-      ['CHF', 'EUR'],
-      ['CHF', 'EUR'],
-    ]);
-    expect(saidIn('Change 200 pounds into US dollars')).toEqual(['USD', 'GBP']);
-    expect(saidIn('500 Canadian dollars in dollars')).toEqual(['CAD', 'USD']);
-    expect(saidIn('How much is $5 in JPY?')).toEqual(['JPY', 'USD']);
-    expect(saidIn('100美元等于多少人民币')).toEqual(['CNY', 'USD']);
+    expect(saidIn('Euros and Swiss francs')).toEqual(['CHF', 'EUR']);
+    expect(saidIn('Pounds against US dollars')).toEqual(['GBP', 'USD']);
+    expect(saidIn('Canadian dollars or dollars?')).toEqual(['CAD', 'USD']);
+    expect(saidIn('Is it $ or JPY?')).toEqual(['JPY', 'USD']);
+    expect(saidIn('美元和人民币')).toEqual(['CNY', 'USD']);
     // The same again: nothing is remembered of the text before.
-    expect(saidIn('100美元等于多少人民币')).toEqual(['CNY', 'USD']);
+    expect(saidIn('美元和人民币')).toEqual(['CNY', 'USD']);
+  });
+
+  it('are told apart by which an amount is in and which it is to be in', () => {
+    expect(choicesOf('What are 250 euros in Swiss francs?', both)).toEqual([['EUR'], ['CHF']]);
+    expect(choicesOf('15000 Euro to dollars, and 200 pounds to dollars', both)).toEqual([['EUR', 'GBP'], ['USD']]);
+    expect(choicesOf('How much is $5 in JPY?', both)).toEqual([['USD'], ['JPY']]);
+    expect(choicesOf('100美元等于多少人民币', both)).toEqual([['USD'], ['CNY', 'USD']]);
+    expect(choicesOf('2.5 million yen to euros', { one_currency: base, other_currency: base })).toEqual([
+      ['EUR', 'JPY'],
+      ['EUR', 'JPY'],
+    ]);
   });
 
   it('are held where there are as many as the function takes', () => {

@@ -5,7 +5,7 @@
 import type { Json, JsonSchema } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import { CURRENCY_PATTERN } from './described-values.ts';
-import { literalPattern } from './words.ts';
+import { literalPattern, wordsOf } from './words.ts';
 
 const CODES = Intl.supportedValuesOf('currency');
 /** What is meant where nobody says whose: of a `$` or "dollars" those of the United States. */
@@ -37,6 +37,14 @@ const SIGNS: Readonly<Record<string, readonly string[]>> = {
   块: ['CNY'],
 };
 
+/** Of two currencies the one that an amount is in, and the one that it is to be in, by a word of the argument's name. */
+const SOURCES = new Set(['base', 'current', 'from', 'original', 'source']);
+const TARGETS = new Set(['destination', 'into', 'target', 'to']);
+/** What stands before "euros" in "200 euros", and before "Swiss francs" in "to Swiss francs". */
+const AMOUNT_BEFORE = /\d(?:[\d.,]*\d)?\s?(?:k|thousand|[mb]illion)?\s?$/i;
+const AMOUNT_BEHIND = /^\s?\d/;
+const TO_BEFORE = /\b(?:in|into|to)\s(?:the\s)?$/i;
+
 /** `parameters` whose currencies are those of the request, where it says as many as the function takes. */
 export function withCurrencies(parameters: JsonSchema, request: string): JsonSchema {
   const { properties } = parameters;
@@ -45,9 +53,19 @@ export function withCurrencies(parameters: JsonSchema, request: string): JsonSch
     isJsonObject(schema) && schema.pattern === CURRENCY_PATTERN && schema.enum === undefined;
   const taken = Object.values(properties).filter(isCurrency).length;
   const said = taken === 0 ? [] : currenciesIn(request);
-  if (taken === 0 || said.length < taken || saysOtherCode(request)) return parameters;
+  const all = codesOf(said);
+  if (taken === 0 || all.length < taken || saysOtherCode(request)) return parameters;
+  const amounts = said.filter(({ start, end }) => {
+    return AMOUNT_BEFORE.test(request.slice(0, start)) || AMOUNT_BEHIND.test(request.slice(end));
+  });
+  const goals = said.filter(({ start }) => TO_BEFORE.test(request.slice(0, start)));
+  const choicesFor = (name: string): readonly string[] => {
+    const isOne = (roles: ReadonlySet<string>): boolean => wordsOf(name).some((word) => roles.has(word));
+    const own = isOne(SOURCES) ? codesOf(amounts) : isOne(TARGETS) ? codesOf(goals) : [];
+    return own.length > 0 ? own : all;
+  };
   const held = Object.entries(properties).map(([name, schema]) => {
-    return [name, isCurrency(schema) ? { ...schema, enum: said } : schema] as const;
+    return [name, isCurrency(schema) ? { ...schema, enum: choicesFor(name) } : schema] as const;
   });
   return { ...parameters, properties: Object.fromEntries(held) };
 }
@@ -57,16 +75,32 @@ function saysOtherCode(request: string): boolean {
   return (request.match(/(?<![\p{L}\p{N}])[A-Z]{3,5}(?![\p{L}\p{N}])/gu) ?? []).some((code) => !CODES.includes(code));
 }
 
-/** The codes of all that are said, each once. */
-function currenciesIn(request: string): readonly string[] {
-  const codes = CODES.filter((code) => new RegExp(`(?<![\\p{L}\\p{N}])${code}(?![\\p{L}\\p{N}])`, 'u').test(request));
-  const signs = Object.entries(SIGNS).flatMap(([sign, meant]) => (request.includes(sign) ? meant : []));
-  const named = fullNames().filter(({ pattern }) => request.search(pattern) >= 0);
-  const rest = named.reduce((text, { pattern }) => text.replace(pattern, ' '), request);
-  const short = Object.entries(SHORT_NAMES).flatMap(([name, code]) =>
-    new RegExp(`\\b${name}s?\\b`, 'i').test(rest) ? [code] : [],
+interface SaidCurrency {
+  readonly code: string;
+  /** In the request, in UTF-16 units. */
+  readonly start: number;
+  readonly end: number;
+}
+
+function codesOf(said: readonly SaidCurrency[]): readonly string[] {
+  return [...new Set(said.map(({ code }) => code))].toSorted();
+}
+
+/** All that are said; a short name within a full one ("Canadian dollars") is none. */
+function currenciesIn(request: string): readonly SaidCurrency[] {
+  const found = (pattern: RegExp, codes: readonly string[]): readonly SaidCurrency[] =>
+    [...request.matchAll(pattern)].flatMap(({ 0: text, index: start }) =>
+      codes.map((code) => ({ code, start, end: start + text.length })),
+    );
+  const codes = CODES.flatMap((code) =>
+    found(new RegExp(`(?<![\\p{L}\\p{N}])${code}(?![\\p{L}\\p{N}])`, 'gu'), [code]),
   );
-  return [...new Set([...codes, ...named.map(({ code }) => code), ...short, ...signs])];
+  const signs = Object.entries(SIGNS).flatMap(([sign, meant]) => found(new RegExp(literalPattern(sign), 'g'), meant));
+  const named = fullNames().flatMap(({ code, pattern }) => found(pattern, [code]));
+  const short = Object.entries(SHORT_NAMES)
+    .flatMap(([name, code]) => found(new RegExp(`\\b${name}s?\\b`, 'gi'), [code]))
+    .filter(({ start, end }) => !named.some((full) => full.start <= start && end <= full.end));
+  return [...codes, ...named, ...short, ...signs];
 }
 
 interface NamedCurrency {
