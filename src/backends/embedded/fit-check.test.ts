@@ -186,6 +186,21 @@ describe('how well a function fits', () => {
     expect((await look({}, { check })).prompts).toHaveLength(3);
   });
 
+  it('holds a function that is told in Chinese against none that is, and expects less of it', async () => {
+    const told = { ...WEATHER, description: '查询天气' };
+    const request = ask('杭州冷吗？', { tools: [told, WEATHER] });
+    const prompts: string[] = [];
+    const jobFor = (prompt: string): Job => {
+      prompts.push(prompt);
+      return saying(
+        prompt.includes('none: 直接') ? 10 : prompt.endsWith('Request:') ? 5 : prompt.includes('冷') ? 1 : 4,
+      );
+    };
+    const { fit } = await look({}, { request, jobFor });
+    expect(fit?.evidence).toBeCloseTo(0.75 + 0.5 + 0.2);
+    expect(prompts.some((prompt) => prompt.includes('Answers by itself.'))).toBe(false);
+  });
+
   it('holds a request in Chinese against others in Chinese', async () => {
     const check = new FitCheck();
     const request = ask('杭州冷吗？', { tools: [WEATHER] });

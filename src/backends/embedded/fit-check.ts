@@ -50,6 +50,8 @@ const MADE_UP = 0.4;
 const TEXT_MADE_UP = 0.18;
 /** What it says against it that the weights do: more than is open where they are asked. */
 const NO = 0.7;
+/** What they tell less in Chinese: a request that a function answers has so much less to speak for it. */
+const IN_CHINESE = 0.2;
 /** More a request is hardly ever told by a function. */
 const MOST_SHARE = 0.7;
 /** With a name that is told so well, and weights so sure, the request need not be looked at. */
@@ -119,8 +121,11 @@ const OTHER_REQUESTS = {
 } as const;
 const HAN = /\p{Script=Han}/u;
 
-/** What answers a request that no function does. */
-const NO_FUNCTION = { told: 'none: Answers by itself.', parameters: 'none' } as const;
+/** What answers a request that no function does, in the language of the function that it is held against. */
+const NO_FUNCTION = {
+  english: { told: 'none: Answers by itself.', parameters: 'none' },
+  chinese: { told: 'none: 直接回答问题时使用。', parameters: 'none' },
+} as const;
 
 /** How calls for this request are measured; undefined where they are not. */
 export function measuredOf(input: PlanInput, displayName: string): Measured | undefined {
@@ -163,7 +168,10 @@ export class FitCheck {
   /** Surprises of names behind requests that no function answers, by language and name. */
   readonly #names = new Map<string, number>();
   /** Surprises of requests that no function tells of. */
-  readonly #requests = new WeakMap<GenerationRequest, number>();
+  readonly #requests = {
+    english: new WeakMap<GenerationRequest, number>(),
+    chinese: new WeakMap<GenerationRequest, number>(),
+  };
 
   /**
    * Undefined when nobody can tell: an engine gives no probabilities, or the function takes a text that may be about
@@ -175,7 +183,8 @@ export class FitCheck {
     if (!tool || takesFreeText(tool)) return undefined;
     const nameShare = await this.#nameShare(tool, question);
     if (nameShare === undefined) return undefined;
-    const known = nameShare + ODDS_WEIGHT * logOdds(callChance);
+    const lacking = languageOf(toldOf(tool).told) === 'chinese' ? IN_CHINESE : 0;
+    const known = nameShare + ODDS_WEIGHT * logOdds(callChance) + lacking;
     if (known + MOST_SHARE + SAID < due) return fitWith(known, due);
     if (nameShare >= CLEAR.share && callChance >= CLEAR.chance) return fitWith(known + MOST_SHARE, due);
     const text = oneLine(lastMessageText(input.request));
@@ -207,7 +216,7 @@ export class FitCheck {
     const request = cutText(lastMessageText(input.request), MAX_REQUEST_CHARACTERS);
     const here = await surpriseBehind(request);
     if (here === undefined) return undefined;
-    const language = HAN.test(request) ? 'chinese' : 'english';
+    const language = languageOf(request);
     const key = `${language} ${name}`;
     let elsewhere = this.#names.get(key);
     if (elsewhere === undefined) {
@@ -230,16 +239,22 @@ export class FitCheck {
     { input, start, signal }: FitQuestion,
   ): Promise<number | undefined> {
     const { request } = input;
-    const here = await surpriseOf(requestPlan(toldOf(tool), text, input), start, signal);
+    const told = toldOf(tool);
+    const here = await surpriseOf(requestPlan(told, text, input), start, signal);
     if (here === undefined) return undefined;
-    let elsewhere = this.#requests.get(request);
+    const language = languageOf(told.told);
+    let elsewhere = this.#requests[language].get(request);
     if (elsewhere === undefined) {
-      elsewhere = await surpriseOf(requestPlan(NO_FUNCTION, text, input), start, signal);
+      elsewhere = await surpriseOf(requestPlan(NO_FUNCTION[language], text, input), start, signal);
       if (elsewhere === undefined) return undefined;
-      this.#requests.set(request, elsewhere);
+      this.#requests[language].set(request, elsewhere);
     }
     return shareOf(here, elsewhere);
   }
+}
+
+function languageOf(text: string): 'chinese' | 'english' {
+  return HAN.test(text) ? 'chinese' : 'english';
 }
 
 function logOdds(chance: number): number {
