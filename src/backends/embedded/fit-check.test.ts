@@ -107,6 +107,12 @@ describe('how well a function fits', () => {
     expect((await look({ name: [2, 8, 8], request: [1, 0] })).fit?.evidence).toBeCloseTo(0.75);
   });
 
+  it('is less where the function takes nothing that could be looked up', async () => {
+    const request = asked({ tools: [{ ...WEATHER, inputSchema: { type: 'object', properties: {} } }] });
+    const { fit } = await look({ name: [2, 8, 8], request: [6, 10] }, { request });
+    expect(fit?.evidence).toBeCloseTo(0.75 + 0.4 - 0.25);
+  });
+
   it('is told from the other request that the function is farther from', async () => {
     expect((await look({ name: [2, 4, 8] })).fit?.evidence).toBeCloseTo(0.75 + 0.5);
     expect((await look({ name: [2, 8, 4] })).fit?.evidence).toBeCloseTo(0.75 + 0.5);
@@ -186,7 +192,7 @@ describe('how well a function fits', () => {
     expect((await look({}, { check })).prompts).toHaveLength(3);
   });
 
-  it('holds a function that is told in Chinese against none that is, and expects less of it', async () => {
+  it('holds a function that is told in Chinese against none that is, and expects less for a request in Chinese', async () => {
     const told = { ...WEATHER, description: '查询天气' };
     const request = ask('杭州冷吗？', { tools: [told, WEATHER] });
     const prompts: string[] = [];
@@ -197,7 +203,7 @@ describe('how well a function fits', () => {
       );
     };
     const { fit } = await look({}, { request, jobFor });
-    expect(fit?.evidence).toBeCloseTo(0.75 + 0.5 + 0.2);
+    expect(fit?.evidence).toBeCloseTo(0.75 + 0.5 + 0.25);
     expect(prompts.some((prompt) => prompt.includes('Answers by itself.'))).toBe(false);
   });
 

@@ -45,13 +45,15 @@ export interface Fit {
  */
 const ODDS_WEIGHT = 0.1;
 /** What it says for a call that all its arguments are said, and against it that numbers, or only texts, are made up. */
-const SAID = 0.15;
+const SAID = 0.2;
 const MADE_UP = 0.4;
 const TEXT_MADE_UP = 0.18;
 /** What it says against it that the weights do: more than is open where they are asked. */
 const NO = 0.7;
-/** What they tell less in Chinese: a request that a function answers has so much less to speak for it. */
-const IN_CHINESE = 0.2;
+/** What they tell less of requests in Chinese: one that a function answers has so much less to speak for it. */
+const IN_CHINESE = 0.25;
+/** What a function without arguments has less: no call of it says anything that could be looked up. */
+const NOTHING_SAID = 0.25;
 /** More a request is hardly ever told by a function. */
 const MOST_SHARE = 0.7;
 /** With a name that is told so well, and weights so sure, the request need not be looked at. */
@@ -183,8 +185,9 @@ export class FitCheck {
     if (!tool || takesFreeText(tool)) return undefined;
     const nameShare = await this.#nameShare(tool, question);
     if (nameShare === undefined) return undefined;
-    const lacking = languageOf(toldOf(tool).told) === 'chinese' ? IN_CHINESE : 0;
-    const known = nameShare + ODDS_WEIGHT * logOdds(callChance) + lacking;
+    const lacking = languageOf(lastMessageText(input.request)) === 'chinese' ? IN_CHINESE : 0;
+    const unsaid = takesNothing(tool) ? NOTHING_SAID : 0;
+    const known = nameShare + ODDS_WEIGHT * logOdds(callChance) + lacking - unsaid;
     if (known + MOST_SHARE + SAID < due) return fitWith(known, due);
     if (nameShare >= CLEAR.share && callChance >= CLEAR.chance) return fitWith(known + MOST_SHARE, due);
     const text = oneLine(lastMessageText(input.request));
@@ -251,6 +254,11 @@ export class FitCheck {
     }
     return shareOf(here, elsewhere);
   }
+}
+
+function takesNothing(tool: FunctionTool): boolean {
+  const { properties } = parametersOf(tool);
+  return !isJsonObject(properties) || Object.keys(properties).length === 0;
 }
 
 function languageOf(text: string): 'chinese' | 'english' {
