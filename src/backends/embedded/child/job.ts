@@ -4,7 +4,7 @@ import type { CacheReport, ChoiceCounts, DecodePlan, JobTimings } from '../engin
 import type { TokenMark } from './cache-blocks.ts';
 import type { ChoiceDecoder, Move } from './choice-decoder.ts';
 import type { ChoiceSampler } from './sampling.ts';
-import type { Sequence } from './sequences.ts';
+import type { RowWishes, Sequence } from './sequences.ts';
 
 /** A choice that has a sequence. */
 export interface Choice {
@@ -79,6 +79,10 @@ export class Job {
   get isRepeatable(): boolean {
     const { temperature, isSeedOurs } = this.plan.sampling;
     return temperature === 0 || isSeedOurs !== true;
+  }
+
+  get rowWishes(): RowWishes {
+    return { isExact: this.isRepeatable, logitsFrom: this.logitsFrom };
   }
 
   promptRead(): void {

@@ -264,7 +264,8 @@ describe.each(ENGINES)('$name', TIMEOUT, ({ options, skipReason, isExact }) => {
     // As it is told where it is sampled.
     const sampled = await engine.run(plan('The capital of France is', { maxTokens: 1 }, { logprobs: { top: 0 } }));
     const [first] = logprobsOf(sampled);
-    if (first) expect(await surpriseOf(first.token)).toBeCloseTo(-first.logprob, 1);
+    if (first === undefined) throw new Error('nothing was sampled');
+    expect(await surpriseOf(first.token)).toBeCloseTo(-first.logprob, 1);
   });
 
   it('bans and forces tokens by bias', async () => {

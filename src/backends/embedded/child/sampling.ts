@@ -134,9 +134,12 @@ export class ChoiceSampler {
     const logTotal = highest + Math.log(weight);
     const entries = [...top].slice(0, this.#topLogprobs);
     return {
-      ...this.#spell(token),
+      ...this.#vocabulary.spell(token),
       logprob: Math.min(0, logit - logTotal),
-      top: entries.map(([other, value]) => ({ ...this.#spell(other), logprob: Math.min(0, value - logTotal) })),
+      top: entries.map(([other, value]) => ({
+        ...this.#vocabulary.spell(other),
+        logprob: Math.min(0, value - logTotal),
+      })),
     };
   }
 
@@ -156,12 +159,6 @@ export class ChoiceSampler {
     const sampler = this.#engine.newSampler();
     sampler.applyConfig(config);
     return sampler;
-  }
-
-  #spell(token: number): { token: string; bytes: readonly number[] } {
-    const control = this.#vocabulary.controlText(token);
-    const bytes = control === undefined ? this.#vocabulary.bytes(token) : new TextEncoder().encode(control);
-    return { token: new TextDecoder().decode(bytes), bytes: [...bytes] };
   }
 }
 

@@ -13,7 +13,7 @@ import { type CacheBlocks, tokenMarksOf } from './cache-blocks.ts';
 import { ChoiceDecoder, type Move } from './choice-decoder.ts';
 import type { ClosingBias } from './closing-bias.ts';
 import { ExplicitCache } from './explicit-cache.ts';
-import { foretell, logitsWanted, wishesOf } from './foretold.ts';
+import { firstMoveOf, foretell, logitsWanted } from './foretold.ts';
 import { GrammarCache } from './grammar-cache.ts';
 import { argumentsGrammar, stageGrammar } from './grammars.ts';
 import { type Choice, Job } from './job.ts';
@@ -123,7 +123,10 @@ export class Scheduler {
         this.#send({ type: 'refused', jobId, reason: 'grammar', message: grammarError });
         return;
       }
-      const job = new Job(jobId, plan, prompt, this.#firstMove(plan, prompt.length), tokenMarksOf(plan.cache, ends));
+      // Without a limit on the context: whether prompt and forced text fit is for `isTooLong` to say.
+      const start = (): Move => this.#newDecoder(plan, prompt.length, Number.POSITIVE_INFINITY).start();
+      const first = firstMoveOf(plan, this.#vocabulary, start);
+      const job = new Job(jobId, plan, prompt, first, tokenMarksOf(plan.cache, ends));
       if (this.#isTooLong(job)) return;
       this.#jobs.set(jobId, job);
       this.#waiting.push(job);
@@ -232,12 +235,6 @@ export class Scheduler {
     }
   }
 
-  #firstMove(plan: DecodePlan, promptTokens: number): Move {
-    if (plan.onlyText !== undefined) return { kind: 'feed', tokens: this.#vocabulary.tokenisePlain(plan.onlyText) };
-    // Without a limit on the context: whether prompt and forced text fit is for `isTooLong` to say.
-    return this.#newDecoder(plan, promptTokens, Number.POSITIVE_INFINITY).start();
-  }
-
   /** At least one token has to fit after the prompt and what is forced after it; and the model may take less than fits. */
   #isTooLong(job: Job): boolean {
     const forced = job.base.length - job.prompt.length;
@@ -277,7 +274,7 @@ export class Scheduler {
       this.#endWithoutSampling(job, job.firstMove);
       return;
     }
-    const plan = planSequence(this.#pool.all, job.base, job.namespace, wishesOf(job));
+    const plan = planSequence(this.#pool.all, job.base, job.namespace, job.rowWishes);
     if (plan === undefined) throw new Error('no free sequence');
     const found = this.#restores?.worthFetching(job, plan);
     if (found !== undefined) {
@@ -550,7 +547,7 @@ export class Scheduler {
 
   /** The job begins with what was restored, or as if it had just come. */
   #endRestore({ job, target, others, found }: Restore, isRestored: boolean): void {
-    if (isRestored) this.#begin(job, target, others, target.usableFor(job.base, wishesOf(job)), found);
+    if (isRestored) this.#begin(job, target, others, target.usableFor(job.base, job.rowWishes), found);
     else this.#waiting.unshift(job);
   }
 

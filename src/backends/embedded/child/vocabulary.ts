@@ -86,6 +86,13 @@ export class ModelVocabulary implements Vocabulary {
     return { tokens: [beginToken, ...tokens], ends: ends.map((end) => end + 1) };
   }
 
+  /** A token as log probabilities name it: a control token by its spelling. */
+  spell(token: number): { readonly token: string; readonly bytes: readonly number[] } {
+    const control = this.controlText(token);
+    const bytes = control === undefined ? this.bytes(token) : new TextEncoder().encode(control);
+    return { token: new TextDecoder().decode(bytes), bytes: [...bytes] };
+  }
+
   /** The tokens of a text that is no prompt, with their texts. */
   tokensOf(segments: readonly PromptSegment[]): TextToken[] {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });

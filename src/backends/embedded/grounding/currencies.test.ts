@@ -35,6 +35,7 @@ describe('the currencies of a request', () => {
     expect(choicesOf('15000 Euro to dollars, and 200 pounds to dollars', both)).toEqual([['EUR', 'GBP'], ['USD']]);
     expect(choicesOf('How much is $5 in JPY?', both)).toEqual([['USD'], ['JPY']]);
     expect(choicesOf('100美元等于多少人民币', both)).toEqual([['USD'], ['CNY', 'USD']]);
+    expect(choicesOf('100 USD in RMB', both)).toEqual([['USD'], ['CNY']]);
     expect(choicesOf('2.5 million yen to euros', { one_currency: base, other_currency: base })).toEqual([
       ['EUR', 'JPY'],
       ['EUR', 'JPY'],

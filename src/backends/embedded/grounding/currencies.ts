@@ -72,7 +72,9 @@ export function withCurrencies(parameters: JsonSchema, request: string): JsonSch
 
 /** BTC may be told as a currency, too. */
 function saysOtherCode(request: string): boolean {
-  return (request.match(/(?<![\p{L}\p{N}])[A-Z]{3,5}(?![\p{L}\p{N}])/gu) ?? []).some((code) => !CODES.includes(code));
+  return (request.match(/(?<![\p{L}\p{N}])[A-Z]{3,5}(?![\p{L}\p{N}])/gu) ?? []).some(
+    (code) => !CODES.includes(code) && !(code.toLowerCase() in SHORT_NAMES),
+  );
 }
 
 interface SaidCurrency {

@@ -77,6 +77,8 @@ describe('the form of a value', () => {
       enum: [-1.5708, -Math.PI / 2, 7.854, 2.5 * Math.PI, 0, 1],
     });
     expect(saidIn('Plot it from 0 to pi/4')).toMatchObject({ enum: [0.7854, Math.PI / 4, 0, 1] });
+    const told = { type: 'number', default: 0.5 };
+    expect(saidIn('Plot it from 0 to pi/4', told)).toMatchObject({ enum: [0.7854, Math.PI / 4, 0, 1, 0.5] });
     expect(saidIn('Plot it from 0 to 2 pigs')).toEqual(number);
     expect(saidIn('2 cases for a Raspberry Pi 4')).toEqual(number);
     expect(saidIn('Plot it from 0 to 2 pi', { type: 'integer' })).toEqual({ type: 'integer' });

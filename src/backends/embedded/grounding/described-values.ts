@@ -110,7 +110,10 @@ function narrowNumber(name: string, schema: JsonSchema, request: string): JsonSc
   if (schema.type === 'number' && isFraction(name, description, request)) return { ...schema, exclusiveMaximum: 1 };
   if (schema.type === 'number' && isInPercent(name, description, request)) return { ...schema, minimum: 1 };
   const angles = schema.type === 'number' ? anglesIn(request) : [];
-  if (angles.length > 0) return { ...schema, enum: angles };
+  if (angles.length > 0) {
+    const told = typeof schema.default === 'number' ? [schema.default] : [];
+    return { ...schema, enum: [...new Set([...angles, ...told, ...digitsIn(description)])] };
+  }
   if (SMALL_UNIT.test(`${wordsOf(name).join(' ')} ${description}`)) return schema;
   return { ...schema, ...countedAsIn(request) };
 }

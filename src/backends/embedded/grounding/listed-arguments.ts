@@ -10,6 +10,9 @@ import { isPlainList, isPlainNumber, isPlainText } from './described-values.ts';
 import { isSpread, partsOf } from './spread-lists.ts';
 import { literalPattern, wordsOf } from './words.ts';
 
+/** More calls that combine values are no question, but a table. */
+export const MAX_COMBINATIONS = 16;
+
 export type Value = number | string | readonly string[];
 
 /** What an argument may be in the next call: one of these, which a text may go on from and a list holds in any order; or just this. */

@@ -191,7 +191,8 @@ describe('the next of several calls', () => {
       order: { is: 'Descending' },
     });
     const listed = listedArguments('sort', sort, sort);
-    if (listed) expect(() => compileArgumentsSchema(goingOn(listed, next(request, up, down) ?? {}))).not.toThrow();
+    if (listed === undefined) throw new Error('nothing is listed');
+    expect(() => compileArgumentsSchema(goingOn(listed, next(request, up, down) ?? {}))).not.toThrow();
   });
 
   it('knows a name that goes on as the request does', () => {

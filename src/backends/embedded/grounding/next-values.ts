@@ -13,7 +13,7 @@ import type { Json } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
 import type { Grounding, ListedArguments } from '../engine-protocol.ts';
 import { choicesOf } from './asked-arguments.ts';
-import { argumentOf, ifInForm, isSameSet, type NextValues, type Value } from './listed-arguments.ts';
+import { argumentOf, ifInForm, isSameSet, MAX_COMBINATIONS, type NextValues, type Value } from './listed-arguments.ts';
 import { EACH_ITS_OWN, listsOf, type NamedValue } from './named-values.ts';
 import { digitsIn } from './numbers.ts';
 import { bothTexts, otherWay } from './other-way.ts';
@@ -142,9 +142,6 @@ function wayBack(request: string, { texts }: ListedArguments, inputs: readonly J
 function isSameText(one: Json | undefined, other: Json | undefined): boolean {
   return typeof one === 'string' && one === other;
 }
-
-/** More of them are no question, but a table. */
-const MAX_COMBINATIONS = 16;
 
 /**
  * The first combination of two lists that no call has made: each value of the one is wanted with each of the other, unless the

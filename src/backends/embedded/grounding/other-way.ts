@@ -4,7 +4,7 @@
  */
 import type { Json } from '../../../core/generation.ts';
 import { isJsonObject } from '../constraints/schema-part.ts';
-import type { NextValues } from './listed-arguments.ts';
+import { MAX_COMBINATIONS, type NextValues } from './listed-arguments.ts';
 import { asksOnceMore } from './ordinals.ts';
 import { isSameWord, wordsOf } from './words.ts';
 
@@ -21,8 +21,6 @@ export function otherWay(inputs: readonly Json[], request: string): NextValues |
 }
 
 const BOTH = /\bboth (?:the |in )?(\p{L}[\p{L}-]*) and (?:the |in )?(\p{L}[\p{L}-]*)/iu;
-/** More of them are no question, but a table. */
-const MAX_CALLS = 16;
 
 /**
  * The first call so far that has no other beside it with the other one of two texts, and all else alike: with that. Undefined where
@@ -30,7 +28,7 @@ const MAX_CALLS = 16;
  */
 export function bothTexts(inputs: readonly Json[], request: string): NextValues | undefined {
   const [, one = '', other = ''] = BOTH.exec(request) ?? [];
-  if (one === '' || inputs.length >= MAX_CALLS) return undefined;
+  if (one === '' || inputs.length >= MAX_COMBINATIONS) return undefined;
   for (const input of inputs.filter(isJsonObject)) {
     for (const [name, value] of Object.entries(input)) {
       const wanted = isText(value, one) ? other : isText(value, other) ? one : undefined;

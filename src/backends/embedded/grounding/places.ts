@@ -52,16 +52,14 @@ export function withPlaces(
   const saysState = STATE_SAID.test(request);
   const hold = (name: string, schema: Json): Json => {
     if (!isJsonObject(schema)) return schema;
-    if (pairs.length > 0 && isCode(name, schema)) return { ...schema, not: { pattern: BETWEEN_CODES } };
+    if (pairs.length > 0 && isCode(name, schema)) return withoutTexts(schema, [BETWEEN_CODES]);
     if (isPlace(name, schema)) {
       const held = asNamed(schema, pairs, wholes);
       return saysState || !isOpenText(held) || OF_STATE.test(descriptionOf(schema))
         ? held
         : withoutTexts(held, [STATE]);
     }
-    return pairs.length > 0 && isOneName(name, schema)
-      ? { ...schema, not: { pattern: inList(pairs, request) } }
-      : schema;
+    return pairs.length > 0 && isOneName(name, schema) ? withoutTexts(schema, [inList(pairs, request)]) : schema;
   };
   const held = Object.entries(properties).map(([name, schema]) => [name, hold(name, schema)] as const);
   return { ...parameters, properties: Object.fromEntries(held) };
@@ -105,7 +103,7 @@ function asNamed(
     ...pairs.map(([one, other]) => leadingOn(one, other, isWithin)),
     ...wholes.flatMap((whole) => (isWithin ? elsewhere(whole) : [])),
   ];
-  return patterns.length === 0 ? schema : { ...schema, not: { pattern: patterns.join('|') } };
+  return withoutTexts(schema, patterns);
 }
 
 /** What leads on to the other is kept out: a model that may not write the other would only spell it in another way. */

@@ -138,15 +138,11 @@ class Stretch {
 
   #logprob(token: number, { logprob, top }: NonNullable<TokenEvent['probabilities']>): TokenLogprob {
     const { topLogprobs } = this.#options.sampling;
-    const entries = top.slice(0, topLogprobs).map((entry) => ({ ...this.#spell(entry.token), logprob: entry.logprob }));
-    return { ...this.#spell(token), logprob: Math.min(0, logprob), top: entries };
-  }
-
-  #spell(token: number): { token: string; bytes: readonly number[] } {
     const { vocabulary } = this.#options;
-    const control = vocabulary.controlText(token);
-    const bytes = control === undefined ? vocabulary.bytes(token) : new TextEncoder().encode(control);
-    return { token: new TextDecoder().decode(bytes), bytes: [...bytes] };
+    const entries = top
+      .slice(0, topLogprobs)
+      .map((entry) => ({ ...vocabulary.spell(entry.token), logprob: entry.logprob }));
+    return { ...vocabulary.spell(token), logprob: Math.min(0, logprob), top: entries };
   }
 
   #isStillWished({ grammar, closing, logprob }: SamplingWishes): boolean {

@@ -44,9 +44,7 @@ export async function foretold({ client, vocabulary, ...rest }: ForetoldText): P
       if (event.type === 'end' || (event.type === 'token' && event.token !== token))
         throw new LlamaServerError('llama-server made another token than the only one');
       if (event.type !== 'token' || !event.probabilities) continue;
-      const bytes = [...vocabulary.bytes(token)];
-      const spelt = new TextDecoder().decode(Uint8Array.from(bytes));
-      logprobs.push({ token: spelt, bytes, logprob: Math.min(0, event.probabilities.logprob), top: [] });
+      logprobs.push({ ...vocabulary.spell(token), logprob: Math.min(0, event.probabilities.logprob), top: [] });
     }
   }
   return logprobs;

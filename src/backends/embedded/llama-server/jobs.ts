@@ -11,6 +11,7 @@ import { CacheBlocks, tokenMarksOf } from '../child/cache-blocks.ts';
 import { ChoiceDecoder, type Move } from '../child/choice-decoder.ts';
 import type { ClosingBias } from '../child/closing-bias.ts';
 import { ExplicitCache } from '../child/explicit-cache.ts';
+import { firstMoveOf } from '../child/foretold.ts';
 import { argumentsGrammar, stageGrammar } from '../child/grammars.ts';
 import { Job } from '../child/job.ts';
 import { leastRecentlyUsed } from '../child/least-recently-used.ts';
@@ -124,7 +125,10 @@ export class LlamaJobs {
         send({ type: 'refused', jobId, reason: 'grammar', message: grammarError });
         return;
       }
-      const job = new Job(jobId, plan, prompt, this.#firstMove(plan, prompt.length), tokenMarksOf(plan.cache, ends));
+      // Without a limit on the context: whether prompt and forced text fit is for `isTooLong` to say.
+      const start = (): Move => this.#newDecoder(plan, prompt.length, Number.POSITIVE_INFINITY).start();
+      const first = firstMoveOf(plan, vocabulary, start);
+      const job = new Job(jobId, plan, prompt, first, tokenMarksOf(plan.cache, ends));
       if (pictures === undefined && this.#isTooLong(job)) return;
       this.#waiting.push({ job, pictures });
     } catch (error) {
@@ -158,13 +162,6 @@ export class LlamaJobs {
     if (imageMarker === undefined) throw new Error('these weights see no pictures');
     const pictures = new PicturePrompt(prompt, imageMarker, vocabulary);
     return { tokens: pictures.estimate, ends: [], pictures };
-  }
-
-  #firstMove(plan: DecodePlan, promptTokens: number): Move {
-    if (plan.onlyText !== undefined)
-      return { kind: 'feed', tokens: this.#options.vocabulary.tokenisePlain(plan.onlyText) };
-    // Without a limit on the context: whether prompt and forced text fit is for `isTooLong` to say.
-    return this.#newDecoder(plan, promptTokens, Number.POSITIVE_INFINITY).start();
   }
 
   /** At least one token has to fit after the prompt and what is forced after it; and the model may take less than fits. */
